@@ -1,0 +1,117 @@
+"""What a task is: a pure function from its arguments and facts to operations, or to no-ops that say why."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import msgspec
+
+from remediate.facts.base import Fact, Seen
+
+
+class Disrupts(StrEnum):
+    """What a change does to the cluster while it happens."""
+
+    NOTHING = "nothing"
+    RESTART = "restarts a member"
+    BLOCK = "blocks a member"
+
+
+@dataclass(frozen=True, slots=True)
+class Irreversible:
+    """Why a change has no way back."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noop:
+    """Nothing to do, and why."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a host's folded operations on one target become.
+
+    Attributes:
+        target: what is written or restarted, once.
+        summary: one line for people.
+        check: sh that exits non-zero when the node is no longer as the plan saw it (compare-and-swap).
+        apply: sh that makes the change; idempotent; runs with `node/lib.sh` loaded.
+        undo: sh that takes it back, or why that cannot be.
+        files: staged content by name; `apply` and `undo` find them as `"$STAGE/NAME"`.
+        diff: unified diff, empty where there is none.
+        disrupts: what it does to the member.
+        stale: facts that must be read again afterwards.
+        estimate: seconds that it may take; the node unit's time-out comes from it.
+        promises: operations that must be no-ops when planned again.
+    """
+
+    target: Hashable
+    summary: str
+    check: str
+    apply: str
+    undo: str | Irreversible
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    diff: str = ""
+    disrupts: Disrupts = Disrupts.NOTHING
+    stale: frozenset[Fact[Any]] = frozenset()
+    estimate: float = 30.0
+    promises: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+
+
+class Operation(ABC):
+    """One wish about one resource. Frozen dataclasses; equal wishes of two tasks are one wish."""
+
+    @property
+    @abstractmethod
+    def resource(self) -> Hashable:
+        """What is wished about; two operations on one resource must wish the same value."""
+
+    @property
+    @abstractmethod
+    def value(self) -> Hashable:
+        """What is wished."""
+
+    @property
+    @abstractmethod
+    def target(self) -> Hashable:
+        """What is written or restarted once for all operations that share it."""
+
+    @property
+    def phase(self) -> int:
+        """Order of the phase over the whole cluster; 0 unless the resource must come later or earlier."""
+        return 0
+
+    @abstractmethod
+    def describe(self) -> str:
+        """`flag heartbeat-interval: 100 → 250`, for messages and approvals."""
+
+    @classmethod
+    @abstractmethod
+    def compile(cls, operations: Sequence[Any], seen: Seen) -> Change:
+        """Fold all operations of one target into one change. Raises Refused where a guard says no."""
+
+
+class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """A task of the playbook language: its fields are the arguments, checked when the playbook is loaded."""
+
+    cluster_wide: ClassVar[bool] = False
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """What must be known before `plan`."""
+        return ()
+
+    def guard(self, variables: Mapping[str, Any]) -> None:
+        """Refuse by what the inventory says, before anything is contacted. Raises Refused."""
+
+    def plan(self, seen: Seen) -> Iterator[Operation | Noop]:
+        """Operations that are still to be done, or no-ops that say why. Pure."""
+        raise NotImplementedError
