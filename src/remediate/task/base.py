@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -50,7 +50,9 @@ class Change:
         disrupts: what it does to the member.
         stale: facts that must be read again afterwards.
         estimate: seconds that it may take; the node unit's time-out comes from it.
-        promises: operations that must be no-ops when planned again.
+        predicts: facts as they will be afterwards; the next phase is compiled on them.
+        uniform: where it fails on one host, it is taken back on every host that had it already (timers).
+        tasks: names of the tasks that wished it; the engine fills them in.
     """
 
     target: Hashable
@@ -63,7 +65,8 @@ class Change:
     disrupts: Disrupts = Disrupts.NOTHING
     stale: frozenset[Fact[Any]] = frozenset()
     estimate: float = 30.0
-    promises: tuple[str, ...] = ()
+    predicts: Mapping[Fact[Any], Any] = field(default_factory=dict)
+    uniform: bool = False
     tasks: tuple[str, ...] = ()
 
 
@@ -85,14 +88,14 @@ class Operation(ABC):
     def target(self) -> Hashable:
         """What is written or restarted once for all operations that share it."""
 
-    @property
-    def phase(self) -> int:
-        """Order of the phase over the whole cluster; 0 unless the resource must come later or earlier."""
-        return 0
-
     @abstractmethod
     def describe(self) -> str:
         """`flag heartbeat-interval: 100 → 250`, for messages and approvals."""
+
+    @classmethod
+    def split(cls, operations: Sequence[Any], seen: Seen) -> Sequence[Sequence[Any]]:  # noqa: ARG003
+        """Distribute the operations of one target over phases of the whole cluster; one phase unless overridden."""
+        return (operations,)
 
     @classmethod
     @abstractmethod
@@ -102,8 +105,6 @@ class Operation(ABC):
 
 class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """A task of the playbook language: its fields are the arguments, checked when the playbook is loaded."""
-
-    cluster_wide: ClassVar[bool] = False
 
     def facts(self) -> Sequence[Fact[Any]]:
         """What must be known before `plan`."""

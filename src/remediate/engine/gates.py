@@ -1,0 +1,166 @@
+"""Health gates: may this member be stopped, and is it back? Pure verdicts over one look at a cluster.
+
+Latency alone never refuses: a slow cluster is why we are here (DESIGN, gates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from remediate.etcd.model import Cluster, EtcdHost, Member
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of a gate, with the figures that it stands on."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The cluster at the run's start, which later looks are compared with.
+
+    Attributes:
+        alarms: (member ID, kind) of alarms that were raised already.
+        identity: member and cluster ID by `EtcdHost.name`.
+        apiservers: hosts whose own kube-apiserver was ready.
+    """
+
+    alarms: frozenset[tuple[int, str]]
+    identity: dict[str, tuple[int, int]]
+    apiservers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a gate reads when it starts: the term, and the leader's commit index that members must reach."""
+
+    term: int
+    commit: int
+
+
+def baseline(cluster: Cluster) -> Baseline:
+    """What holds before anything is changed."""
+    answering = [h for h in cluster.hosts if h.status]
+    return Baseline(
+        alarms=frozenset((a.member_id, a.kind) for h in answering if h.status for a in h.status.alarms),
+        identity={h.name: (h.status.member_id, h.status.cluster_id) for h in answering if h.status},
+        apiservers=frozenset(h.host for h in cluster.hosts if h.apiserver_ready),
+    )
+
+
+def moment(cluster: Cluster) -> Moment | None:
+    """Term and commit index as the leader says them; None where no member of the inventory leads."""
+    leader = cluster.leader
+    return Moment(leader.status.term, leader.status.raft_index) if leader and leader.status else None
+
+
+def voters(cluster: Cluster) -> tuple[Member, ...]:
+    """Members that count for the quorum."""
+    return tuple(member for member in cluster.members if not member.is_learner)
+
+
+def quorum(count: int) -> int:
+    """How many of `count` voters are a majority."""
+    return count // 2 + 1
+
+
+def healthy_voters(cluster: Cluster, commit: int, *, without: str = "") -> tuple[EtcdHost, ...]:
+    """Voters that answer a linearizable read and have applied what was committed when the gate began.
+
+    A member that is not in the inventory cannot be asked, so it does not count.
+    """
+    return tuple(
+        h
+        for h in cluster.hosts
+        if h.name != without
+        and h.status
+        and not h.status.is_learner
+        and h.status.health_ms is not None
+        and h.status.applied_index >= commit
+    )
+
+
+def before(
+    cluster: Cluster, target: EtcdHost, base: Baseline, start: Moment | None, *, allow_outage: bool
+) -> tuple[Check, ...]:
+    """May this member be stopped now? (SAFETY, I2)"""
+    return tuple(_before(cluster, target, base, start, allow_outage))
+
+
+def _before(
+    cluster: Cluster, target: EtcdHost, base: Baseline, start: Moment | None, allow_outage: bool
+) -> Iterator[Check]:
+    count = len(voters(cluster))
+    others = healthy_voters(cluster, start.commit if start else 0, without=target.name)
+    if target.status and target.status.is_learner:
+        yield Check("quorum without this member", True, "a learner does not count for the quorum")
+    else:
+        detail = f"{len(others)} of {count} voters healthy and caught up without it, {quorum(count)} needed"
+        enough = count > 0 and len(others) >= quorum(count)
+        yield Check("quorum without this member", enough or allow_outage, _allowed(detail, enough, allow_outage))
+    if start or not allow_outage:
+        yield Check("a leader", start is not None, "there is none" if start is None else "there is one")
+    yield from _alarms(cluster, base)
+    yield from _term(cluster, start)
+
+
+def _allowed(detail: str, enough: bool, allow_outage: bool) -> str:
+    return detail if enough or not allow_outage else f"{detail}; allowed by --allow-outage"
+
+
+def after(cluster: Cluster, target: EtcdHost, base: Baseline, start: Moment | None) -> tuple[Check, ...]:
+    """Is this member back, the same member, caught up, in a cluster no worse than before?"""
+    return tuple(_after(cluster, target, base, start))
+
+
+def _after(cluster: Cluster, target: EtcdHost, base: Baseline, start: Moment | None) -> Iterator[Check]:
+    status = target.status
+    if status is None:
+        yield Check("member answers", False, target.status_error or "no answer")
+        return
+    yield Check("member answers", True, f"etcd {status.version}")
+    known = base.identity.get(target.name)
+    if known:
+        same = known == (status.member_id, status.cluster_id)
+        yield Check("same member and cluster", same, f"member {status.member_id:x}, cluster {status.cluster_id:x}")
+    read = status.health_ms is not None
+    yield Check("linearizable read", read, f"{status.health_ms:.1f} ms" if read else status.health_error)
+    commit = start.commit if start else 0
+    yield Check("caught up", status.applied_index >= commit, f"applied {status.applied_index}, committed {commit}")
+    led = status.leader != 0
+    yield Check("a leader", led, f"{status.leader:x}" if led else "there is none")
+    yield from _alarms(cluster, base)
+    if target.host in base.apiservers:
+        ready = bool(target.apiserver_ready)
+        yield Check("kube-apiserver ready", ready, "ready" if ready else "not ready, and it was before")
+
+
+def _alarms(cluster: Cluster, base: Baseline) -> Iterator[Check]:
+    raised = {(a.member_id, a.kind) for h in cluster.hosts if h.status for a in h.status.alarms}
+    corrupt = sorted(f"{member:x}" for member, kind in raised if kind == "CORRUPT")
+    if corrupt:
+        yield Check("no CORRUPT alarm", False, f"raised by member {', '.join(corrupt)}")
+    fresh = sorted(f"{kind} by {member:x}" for member, kind in raised - base.alarms)
+    yield Check("no new alarm", not fresh, ", ".join(fresh) or "none")
+
+
+def _term(cluster: Cluster, start: Moment | None) -> Iterator[Check]:
+    now = moment(cluster)
+    if start and now:
+        yield Check("stable term", start.term == now.term, f"{start.term}, then {now.term}")
+
+
+def passed(checks: Iterable[Check]) -> bool:
+    """Whether every condition holds; a gate without conditions does not pass."""
+    found = tuple(checks)
+    return bool(found) and all(check.passed for check in found)
+
+
+def refusals(checks: Iterable[Check]) -> str:
+    """The conditions that do not hold, in one line."""
+    return "; ".join(f"{check.name}: {check.detail}" for check in checks if not check.passed)

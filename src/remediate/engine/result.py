@@ -1,0 +1,370 @@
+"""What a run leaves behind: one typed tree, from which the JSON document and the exit code are derived.
+
+The shape is DESIGN's contract ("The command line"): keys that scripts rely on keep their names and types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from remediate.diagnosis.model import Finding, Severity
+from remediate.errors import RemediateError
+from remediate.etcd.model import Cluster, EtcdHost
+from remediate.measure.model import Latency, Measurements, NetworkPath
+from remediate.task.base import Disrupts
+
+Json = dict[str, Any]
+
+
+class Mode(StrEnum):
+    """What a run was asked to do."""
+
+    CHECK = "check"
+    APPLY = "apply"
+    DIAGNOSE = "diagnose"
+    RESUME = "resume"
+    ROLLBACK = "rollback"
+
+
+class State(StrEnum):
+    """What became of one change."""
+
+    PENDING = "pending"
+    APPLIED = "applied"
+    UNDONE = "undone"
+    FAILED = "failed"
+    HELD = "held"
+
+
+class Outcome(StrEnum):
+    """What became of a host or of a run; worst first."""
+
+    FAILED = "failed"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    PENDING = "pending"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+_SEVERITY_OF_OUTCOME = tuple(Outcome)
+_OUTCOME_OF_EXIT_CODE = {3: Outcome.UNREACHABLE, 4: Outcome.REFUSED}
+_TOUCHED = frozenset({State.APPLIED, State.UNDONE, State.FAILED, State.HELD})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a host or a run did not get what it was asked for.
+
+    Attributes:
+        text: one line: what, where, what to do.
+        outcome: failed, refused (only before the first change) or unreachable.
+    """
+
+    text: str
+    outcome: Outcome = Outcome.FAILED
+
+    @classmethod
+    def of(cls, error: RemediateError) -> Problem:
+        """The problem that an error tells, with the outcome that its exit code stands for."""
+        return cls(str(error), _OUTCOME_OF_EXIT_CODE.get(error.exit_code, Outcome.FAILED))
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeResult:
+    """One change of one host: planned, made or taken back.
+
+    Attributes:
+        task: the playbook's name of the task (several joined with `, ` where they were folded).
+        diff: unified diff, empty where there is none.
+    """
+
+    task: str
+    summary: str
+    state: State
+    diff: str = ""
+    disrupts: Disrupts = Disrupts.NOTHING
+
+    def to_json(self) -> Json:
+        """As in `hosts.NAME.changes[]`."""
+        return {
+            "task": self.task,
+            "summary": self.summary,
+            "state": self.state.value,
+            "diff": self.diff,
+            "disrupts": self.disrupts.value,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NoopResult:
+    """A task that had nothing to do on a host, and why."""
+
+    task: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostResult:
+    """What became of one host (or `HOST/INSTANCE`).
+
+    Attributes:
+        cluster: name of its cluster, empty where it has none.
+        problem: None where all went well.
+    """
+
+    host: str
+    cluster: str = ""
+    changes: tuple[ChangeResult, ...] = ()
+    noops: tuple[NoopResult, ...] = ()
+    problem: Problem | None = None
+
+    @property
+    def touched(self) -> bool:
+        """Whether anything was done to it, even if it was taken back."""
+        return any(change.state in _TOUCHED for change in self.changes)
+
+    def outcome(self, mode: Mode) -> Outcome:
+        """The worst of its problem and its changes; taking back is what a rollback is for, else a failure."""
+        of_state = {
+            State.PENDING: Outcome.PENDING,
+            State.APPLIED: Outcome.CHANGED,
+            State.UNDONE: Outcome.CHANGED if mode is Mode.ROLLBACK else Outcome.FAILED,
+            State.FAILED: Outcome.FAILED,
+            State.HELD: Outcome.FAILED,
+        }
+        outcomes = [of_state[change.state] for change in self.changes]
+        return _worst([*outcomes, *([self.problem.outcome] if self.problem else [])])
+
+    def to_json(self, mode: Mode) -> Json:
+        """As in `hosts.NAME`."""
+        return {
+            "outcome": self.outcome(mode).value,
+            "error": self.problem.text if self.problem else None,
+            "changes": [change.to_json() for change in self.changes],
+            "noops": [{"task": noop.task, "why": noop.why} for noop in self.noops],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GateCheck:
+    """One question of a gate: `quorum without this member`, and what the answer was."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """A gate's last word on one host; `when` is `before` or `after`, seconds is how long it was waited for."""
+
+    host: str
+    cluster: str
+    when: str
+    passed: bool
+    seconds: float
+    checks: tuple[GateCheck, ...] = ()
+
+    def to_json(self) -> Json:
+        """As in `gates[]`."""
+        checks = [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in self.checks]
+        seconds = round(self.seconds, 3)
+        return {
+            "host": self.host,
+            "when": self.when,
+            "passed": self.passed,
+            "seconds": seconds,
+            "checks": checks,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a cluster saw, measured and found."""
+
+    cluster: Cluster
+    measured: Measurements
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The whole run.
+
+    Attributes:
+        hosts: in inventory order.
+        before: the first look at every cluster.
+        after: the last look, None where nothing was changed.
+        problem: what stopped the run as a whole (lock, consent, window).
+        interrupted: a person stopped it; the nodes were left safe.
+    """
+
+    run: str
+    playbook: str
+    inventory: str
+    mode: Mode
+    seconds: float
+    hosts: tuple[HostResult, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+    before: tuple[Look, ...] = ()
+    after: tuple[Look, ...] | None = None
+    problem: Problem | None = None
+    interrupted: bool = False
+
+    @property
+    def latest(self) -> tuple[Look, ...]:
+        """The newest look."""
+        return self.before if self.after is None else self.after
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong now."""
+        return tuple(finding for look in self.latest for finding in look.findings)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of the hosts, the gates and the run's own problem."""
+        outcomes = [host.outcome(self.mode) for host in self.hosts]
+        outcomes += [self._outcome_of_gate(gate) for gate in self.gates if not gate.passed]
+        return _worst([*outcomes, *([self.problem.outcome] if self.problem else [])])
+
+    def _outcome_of_gate(self, gate: GateResult) -> Outcome:
+        """A closed gate refuses as long as its cluster was not touched, and is a failure from then on."""
+        touched = any(host.touched for host in self.hosts if host.cluster == gate.cluster)
+        return Outcome.FAILED if touched or gate.when == "after" else Outcome.REFUSED
+
+    def to_json(self) -> Json:
+        """The one document of `--output json`."""
+        return {
+            "run": self.run,
+            "playbook": self.playbook,
+            "inventory": self.inventory,
+            "mode": self.mode.value,
+            "outcome": self.outcome.value,
+            "error": self.problem.text if self.problem else None,
+            "interrupted": self.interrupted,
+            "exit_code": exit_code(self),
+            "seconds": round(self.seconds, 3),
+            "hosts": {host.host: host.to_json(self.mode) for host in self.hosts},
+            "measurements": measurements_json(self.latest),
+            "findings": [_finding_json(finding) for finding in self.findings],
+            "gates": [gate.to_json() for gate in self.gates],
+            "before": None if self.after is None else measurements_json(self.before),
+            "after": None if self.after is None else measurements_json(self.after),
+        }
+
+
+def exit_code(result: RunResult) -> int:
+    """The process' exit code (DESIGN): 1 outranks 4, 4 outranks 3, 3 outranks 5; 130 only when left safe."""
+    broken = any(c.state in {State.FAILED, State.HELD} for host in result.hosts for c in host.changes)
+    if result.interrupted and not broken:
+        return 130
+    code = {Outcome.FAILED: 1, Outcome.REFUSED: 4, Outcome.UNREACHABLE: 3}.get(result.outcome)
+    if code is not None:
+        return code
+    if result.outcome is Outcome.PENDING:
+        return 5 if result.mode is Mode.CHECK else 1
+    worrying = any(finding.severity is not Severity.INFO for finding in result.findings)
+    return 5 if result.mode is Mode.DIAGNOSE and worrying else 0
+
+
+def _worst(outcomes: Iterable[Outcome]) -> Outcome:
+    return min(outcomes, key=_SEVERITY_OF_OUTCOME.index, default=Outcome.UNCHANGED)
+
+
+def measurements_json(looks: Iterable[Look]) -> Json:
+    """The `measurements` of one side. `put` is the only measured cluster's; `puts` has every cluster's."""
+    looks = tuple(looks)
+    puts = {look.cluster.name: _latency_json(look.measured.put) for look in looks if look.measured.put}
+    return {
+        "fsync": {
+            host: _latency_json(value) for look in looks for host, value in look.measured.fsync.items()
+        },
+        "commit": {
+            host: _latency_json(value) for look in looks for host, value in look.measured.commit.items()
+        },
+        "put": next(iter(puts.values())) if len(puts) == 1 else None,
+        "puts": puts,
+        "network": [_path_json(path) for look in looks for path in look.measured.network],
+        "etcd": {host.name: _etcd_json(host, look) for look in looks for host in look.cluster.hosts},
+        "not_measured": [
+            {"what": gap.what, "host": gap.host, "why": gap.why}
+            for look in looks
+            for gap in look.measured.not_measured
+        ],
+    }
+
+
+def _latency_json(latency: Latency) -> Json:
+    bucket = latency.p99_bucket_ms
+    return {
+        "p50_ms": latency.p50_ms,
+        "p99_ms": latency.p99_ms,
+        "p99_bucket_ms": list(bucket) if bucket else None,
+        "source": latency.source,
+        "samples": latency.samples,
+    }
+
+
+def _path_json(path: NetworkPath) -> Json:
+    return {
+        "from": path.source_host,
+        "to": path.target_host,
+        "rtt_avg_ms": path.rtt_avg_ms,
+        "rtt_max_ms": path.rtt_max_ms,
+        "jitter_avg_ms": path.jitter_avg_ms,
+        "jitter_max_ms": path.jitter_max_ms,
+        "effective_ms": path.effective_ms,
+        "loss": path.loss,
+        "samples": path.samples,
+        "source": path.source,
+    }
+
+
+def hex_id(value: int) -> str | None:
+    """A 64-bit ID as etcdctl prints it; None for 0, which is etcd's way of saying "nobody"."""
+    return f"{value:x}" if value else None
+
+
+def _etcd_json(host: EtcdHost, look: Look) -> Json:
+    """One instance; every key is there also where etcd did not answer, as null."""
+    status = host.status
+    return {
+        "cluster": look.cluster.name,
+        "version": status.version if status else None,
+        "cluster_id": hex_id(status.cluster_id) if status else None,
+        "member_id": hex_id(status.member_id) if status else None,
+        "leader": hex_id(status.leader) if status else None,
+        "is_leader": status.is_leader if status else None,
+        "is_learner": status.is_learner if status else None,
+        "db_size": status.db_size if status else None,
+        "db_in_use": status.db_in_use if status else None,
+        "quota": status.quota if status else None,
+        "fragmentation": round(status.fragmentation, 4) if status else None,
+        "leader_changes": look.measured.leader_changes.get(host.name),
+        "health_ms": status.health_ms if status else None,
+        "term": status.term if status else None,
+        "raft_index": status.raft_index if status else None,
+        "applied_index": status.applied_index if status else None,
+        "alarms": [{"member_id": hex_id(a.member_id), "kind": a.kind} for a in status.alarms]
+        if status
+        else [],
+        "via": status.via if status else None,
+        "error": host.status_error or (status.health_error if status else "") or None,
+    }
+
+
+def _finding_json(finding: Finding) -> Json:
+    return {
+        "id": finding.id,
+        "host": finding.host,
+        "cluster": finding.cluster,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "source": finding.source,
+    }
