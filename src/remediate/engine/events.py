@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from remediate.diagnosis.model import Finding
-from remediate.engine.result import ChangeResult, GateCheck, Mode, NoopResult, RunResult
+from remediate.engine.gates import Check
+from remediate.engine.result import ChangeResult, Mode, NoopResult, RunResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class GateChecked:
     host: str
     when: str
     passed: bool
-    checks: tuple[GateCheck, ...]
+    checks: tuple[Check, ...]
     seconds: float
 
 

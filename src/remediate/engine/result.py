@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from remediate.diagnosis.model import Finding, Severity
+from remediate.engine.gates import Check
 from remediate.engine.look import Json, Look, finding_json, measurements_json
 from remediate.errors import RemediateError
 from remediate.task.base import Disrupts
@@ -146,15 +147,6 @@ class HostResult:
 
 
 @dataclass(frozen=True, slots=True)
-class GateCheck:
-    """One question of a gate: `quorum without this member`, and what the answer was."""
-
-    name: str
-    passed: bool
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class GateResult:
     """A gate's last word on one host.
 
@@ -168,7 +160,7 @@ class GateResult:
     when: str
     passed: bool
     seconds: float
-    checks: tuple[GateCheck, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     def to_json(self) -> Json:
         """As in `gates[]`."""
