@@ -19,11 +19,6 @@ class Wish:
     task: str
     operation: Operation
 
-    @property
-    def key(self) -> tuple[Hashable, Hashable]:
-        """What a person approves: the resource and its value."""
-        return (self.operation.resource, self.operation.value)
-
 
 def agreed(host: str, wishes: Iterable[Wish]) -> dict[Hashable, list[Wish]]:
     """Wishes by resource, in order.
@@ -73,5 +68,5 @@ def _compile(group: Sequence[Sequence[Wish]], seen: Seen) -> Iterable[Change]:
     for part in kind.split(operations, seen):
         change = kind.compile(part, seen)
         names = dict.fromkeys(name for operation in part for name in tasks[operation.resource])
-        yield replace(change, tasks=tuple(names))
+        yield replace(change, tasks=tuple(names), keys=frozenset(operation.key for operation in part))
         seen = seen.merged(Seen(seen.host, change.predicts))

@@ -28,11 +28,13 @@ class Baseline:
         alarms: (member ID, kind) of alarms that were raised already.
         identity: member and cluster ID by `EtcdHost.name`.
         apiservers: hosts whose own kube-apiserver was ready.
+        led: whether there was a leader, so that writes were possible at all.
     """
 
     alarms: frozenset[tuple[int, str]]
     identity: dict[str, tuple[int, int]]
     apiservers: frozenset[str]
+    led: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def baseline(cluster: Cluster) -> Baseline:
         alarms=frozenset((a.member_id, a.kind) for h in answering if h.status for a in h.status.alarms),
         identity={h.name: (h.status.member_id, h.status.cluster_id) for h in answering if h.status},
         apiservers=frozenset(h.host for h in cluster.hosts if h.apiserver_ready),
+        led=cluster.leader is not None,
     )
 
 
@@ -95,6 +98,9 @@ def before(
 def _before(
     cluster: Cluster, target: EtcdHost, base: Baseline, start: Moment | None, allow_outage: bool
 ) -> Iterator[Check]:
+    if target.status is None:
+        detail = f"it is down: {target.status_error or 'no answer'}"
+        yield Check("member answers", allow_outage, _allowed(detail, False, allow_outage))
     count = len(voters(cluster))
     others = healthy_voters(cluster, start.commit if start else 0, without=target.name)
     if target.status and target.status.is_learner:
@@ -102,11 +108,12 @@ def _before(
     else:
         detail = f"{len(others)} of {count} voters healthy and caught up without it, {quorum(count)} needed"
         enough = count > 0 and len(others) >= quorum(count)
-        yield Check("quorum without this member", enough or allow_outage, _allowed(detail, enough, allow_outage))
+        yield Check(
+            "quorum without this member", enough or allow_outage, _allowed(detail, enough, allow_outage)
+        )
     if start or not allow_outage:
         yield Check("a leader", start is not None, "there is none" if start is None else "there is one")
     yield from _alarms(cluster, base)
-    yield from _term(cluster, start)
 
 
 def _allowed(detail: str, enough: bool, allow_outage: bool) -> str:
@@ -127,14 +134,20 @@ def _after(cluster: Cluster, target: EtcdHost, base: Baseline, start: Moment | N
     known = base.identity.get(target.name)
     if known:
         same = known == (status.member_id, status.cluster_id)
-        yield Check("same member and cluster", same, f"member {status.member_id:x}, cluster {status.cluster_id:x}")
+        yield Check(
+            "same member and cluster", same, f"member {status.member_id:x}, cluster {status.cluster_id:x}"
+        )
+    yield from _alarms(cluster, base)
+    if not base.led:
+        return  # the quorum was lost before we came: a member that answers is all that one repair can bring
     read = status.health_ms is not None
     yield Check("linearizable read", read, f"{status.health_ms:.1f} ms" if read else status.health_error)
     commit = start.commit if start else 0
-    yield Check("caught up", status.applied_index >= commit, f"applied {status.applied_index}, committed {commit}")
+    yield Check(
+        "caught up", status.applied_index >= commit, f"applied {status.applied_index}, committed {commit}"
+    )
     led = status.leader != 0
     yield Check("a leader", led, f"{status.leader:x}" if led else "there is none")
-    yield from _alarms(cluster, base)
     if target.host in base.apiservers:
         ready = bool(target.apiserver_ready)
         yield Check("kube-apiserver ready", ready, "ready" if ready else "not ready, and it was before")
@@ -149,10 +162,11 @@ def _alarms(cluster: Cluster, base: Baseline) -> Iterator[Check]:
     yield Check("no new alarm", not fresh, ", ".join(fresh) or "none")
 
 
-def _term(cluster: Cluster, start: Moment | None) -> Iterator[Check]:
-    now = moment(cluster)
-    if start and now:
-        yield Check("stable term", start.term == now.term, f"{start.term}, then {now.term}")
+def stable(earlier: Moment | None, now: Moment | None) -> Check:
+    """Did two successive looks see the same term? Nobody may be stopped in the middle of an election."""
+    if earlier is None or now is None:
+        return Check("stable term", earlier is now, "no leader was seen in one of two looks")
+    return Check("stable term", earlier.term == now.term, f"{earlier.term}, then {now.term}")
 
 
 def passed(checks: Iterable[Check]) -> bool:

@@ -48,11 +48,13 @@ class Change:
         files: staged content by name; `apply` and `undo` find them as `"$STAGE/NAME"`.
         diff: unified diff, empty where there is none.
         disrupts: what it does to the member.
-        stale: facts that must be read again afterwards.
+        instance: which etcd instance it disrupts, empty where none.
+        hand_over: a leader gives its leadership away before it is disrupted.
         estimate: seconds that it may take; the node unit's time-out comes from it.
         predicts: facts as they will be afterwards; the next phase is compiled on them.
         uniform: where it fails on one host, it is taken back on every host that had it already (timers).
         tasks: names of the tasks that wished it; the engine fills them in.
+        keys: (resource, value) of its operations, what a person approves; the engine fills them in.
     """
 
     target: Hashable
@@ -63,11 +65,13 @@ class Change:
     files: Mapping[str, bytes] = field(default_factory=dict)
     diff: str = ""
     disrupts: Disrupts = Disrupts.NOTHING
-    stale: frozenset[Fact[Any]] = frozenset()
+    instance: str = ""
+    hand_over: bool = True
     estimate: float = 30.0
     predicts: Mapping[Fact[Any], Any] = field(default_factory=dict)
     uniform: bool = False
     tasks: tuple[str, ...] = ()
+    keys: frozenset[tuple[Hashable, Hashable]] = frozenset()
 
 
 class Operation(ABC):
@@ -82,6 +86,11 @@ class Operation(ABC):
     @abstractmethod
     def value(self) -> Hashable:
         """What is wished."""
+
+    @property
+    def key(self) -> tuple[Hashable, Hashable]:
+        """What a person approves: the resource and its value."""
+        return (self.resource, self.value)
 
     @property
     @abstractmethod

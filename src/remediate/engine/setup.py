@@ -1,0 +1,127 @@
+"""From playbook, inventory and options to stages: which tasks on which hosts with which variables. No contact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from remediate.engine.plan import facts_of, guard
+from remediate.engine.result import Mode
+from remediate.errors import UsageProblem
+from remediate.facts.base import Fact
+from remediate.inventory import Host, Inventory
+from remediate.playbook import Play, Playbook, TaskCall
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says about a run.
+
+    Attributes:
+        yes: consent given beforehand.
+        forks: hosts at once.
+        fio, iperf3, probe_writes: measurements that put load on the nodes, asked for.
+        allow_outage: a member may be stopped although the others make no quorum.
+    """
+
+    mode: Mode = Mode.APPLY
+    limit: str | None = None
+    tags: frozenset[str] = frozenset()
+    skip_tags: frozenset[str] = frozenset()
+    extra_vars: Mapping[str, Any] = field(default_factory=dict)
+    yes: bool = False
+    forks: int = 32
+    fio: bool = False
+    iperf3: bool = False
+    probe_writes: bool = False
+    allow_outage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One play, prepared.
+
+    Attributes:
+        number: 1, 2, … in the playbook.
+        hosts: names that the pattern and `--limit` leave.
+        context: names that the pattern alone matches: the other members, which gates look at.
+        calls: tasks that the tags leave.
+        variables: of every host in `context`: inventory, then play, then `--extra-vars`.
+    """
+
+    number: int
+    play: Play
+    hosts: tuple[str, ...]
+    context: tuple[str, ...]
+    calls: tuple[TaskCall, ...]
+    variables: Mapping[str, Mapping[str, Any]]
+
+    def facts(self, host: str) -> tuple[Fact[Any], ...]:
+        """What this play's tasks must know of a host."""
+        return facts_of(self.calls, self.variables[host])
+
+
+def prepare(playbook: Playbook, inventory: Inventory, options: Options) -> tuple[Stage, ...]:
+    """Everything that can be checked before a host is contacted.
+
+    Raises:
+        UsageProblem: a pattern names nothing, or a variable is undefined.
+        Refused: a task is refused by what the inventory says.
+    """
+    stages = tuple(_stage(number, play, inventory, options) for number, play in enumerate(playbook.plays, 1))
+    if not any(stage.hosts for stage in stages):
+        raise UsageProblem(
+            "no host is left", hint=f"the plays' `hosts` and --limit {options.limit} have none in common"
+        )
+    for stage in stages:
+        for host in stage.hosts:
+            guard(stage.calls, stage.variables[host])
+            stage.facts(host)  # an undefined variable must show before any contact
+    return stages
+
+
+def _stage(number: int, play: Play, inventory: Inventory, options: Options) -> Stage:
+    everyone = inventory.select(play.hosts)
+    chosen = inventory.select(play.hosts, options.limit) if options.limit else everyone
+    return Stage(
+        number,
+        play,
+        tuple(host.name for host in chosen),
+        tuple(host.name for host in everyone),
+        tuple(call for call in play.tasks if _tagged(call, options)),
+        {host.name: variables(host, play.vars, options.extra_vars) for host in everyone},
+    )
+
+
+def variables(host: Host, play: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """A host's variables in Ansible's order of precedence."""
+    return {**host.variables, **play, **extra, "inventory_hostname": host.name}
+
+
+def _tagged(call: TaskCall, options: Options) -> bool:
+    """Ansible's meaning: `always` runs unless skipped, `never` only when asked for, `all` is everything."""
+    tags = frozenset(call.tags)
+    if tags & options.skip_tags:
+        return False
+    if options.tags and "all" not in options.tags:
+        return bool(tags & options.tags) or "always" in tags
+    return "never" not in tags
+
+
+def duration(text: str | float) -> float:
+    """Seconds of `60s`, `1m`, `1h30m` or a plain number. Raises ValueError."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    total, number = 0.0, ""
+    for letter in str(text):
+        if letter in units and number:
+            total, number = total + float(number) * units[letter], ""
+        else:
+            number += letter
+    if number or not text:
+        raise ValueError(f"{text!r} is no duration; write 60s, 1m or 1h30m")
+    return total
