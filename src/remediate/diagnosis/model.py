@@ -24,7 +24,7 @@ class Finding:
         cluster: name of the cluster.
         remedy: the task or step that helps, None where nothing is to be done.
         source: document or issue that the threshold comes from.
-        figure: the measured value that the verdict stands on, for the before/after table (unit in the message).
+        figure: the measured value that the verdict stands on (unit in the message).
     """
 
     id: str

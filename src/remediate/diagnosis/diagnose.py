@@ -1,0 +1,40 @@
+"""Facts in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from remediate.diagnosis import config, database, disk, membership, network
+from remediate.diagnosis.case import Case, Flags, Rule
+from remediate.diagnosis.flags import filed_flags, live_flags
+from remediate.diagnosis.model import Finding, Severity
+from remediate.etcd.model import Cluster
+from remediate.measure.model import Measurements
+
+RULES: tuple[Rule, ...] = (
+    *membership.RULES,
+    *disk.RULES,
+    *network.RULES,
+    *database.RULES,
+    *config.RULES,
+)
+
+_ORDER = tuple(Severity)
+
+
+def diagnose(
+    cluster: Cluster, measured: Measurements, *, expected_flags: Mapping[str, Flags] | None = None
+) -> tuple[Finding, ...]:
+    """What is wrong with a cluster, worst first. Pure.
+
+    Args:
+        cluster: what one look says of its members.
+        measured: what was measured; what is missing yields no finding, never a good one.
+        expected_flags: flags that the configuration says, by `EtcdHost.name`, for layouts whose file is not
+            among `EtcdHost.manifests`; the manifests are read where it says nothing.
+    """
+    live = {host.name: flags for host in cluster.hosts if (flags := live_flags(host)) is not None}
+    filed = {host.name: flags for host in cluster.hosts if (flags := filed_flags(host)) is not None}
+    case = Case(cluster, measured, live, {**filed, **(expected_flags or {})})
+    findings = [finding for rule in RULES for finding in rule(case)]
+    return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity)))

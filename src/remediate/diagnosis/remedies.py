@@ -1,0 +1,56 @@
+"""What helps against which finding: the text that people read, and the tasks that a run can apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+OWN_DISK: Final = "a faster disk of its own for etcd (task etcd_disk)"
+DISK: Final = f"{OWN_DISK}; process_priority helps only against other load on the same disk"
+PRIORITY: Final = "process_priority: {process: etcd, io_class: best-effort, io_level: 0, nice: -20}"
+DEFRAG: Final = "etcd_defrag: {min_fragmentation: 45%, min_size: 100MiB}"
+UPGRADE_FIRST: Final = "upgrade etcd first: defragmenting this release risks its data (etcd#14733)"
+MORE_QUOTA: Final = (
+    "compact and delete what is not needed, or raise quota-backend-bytes with etcd_flags "
+    "(memory at least 3 × quota)"
+)
+DISARM: Final = "etcd_defrag: it disarms NOSPACE once every member is under its quota, and proves a write"
+REPLACE: Final = "replace the member from a healthy one (remove, wipe, add); changes are refused until then"
+COMPACT: Final = "etcd_flags: {set: {auto-compaction-mode: periodic, auto-compaction-retention: 1h}}"
+REPAIR: Final = (
+    "look at its log and its disk; a member that is down may be repaired at any time "
+    "(--allow-outage where the quorum is gone)"
+)
+REUNITE: Final = "bring members back until a majority runs; look at the network between them"
+CAUSES_OF_SLOW_READS: Final = "treat slow-fsync and slow-network first: this is what they do to clients"
+CAUSES_OF_ELECTIONS: Final = (
+    "treat slow-fsync, slow-network and bad-timers first: they cost a leader its office"
+)
+RESTART: Final = "restart the member, or set the flags with etcd_flags, which waits for the new process"
+ONE_MANIFEST: Final = "move every file but the right one out of the manifests folder"
+
+CURES: Final[Mapping[str, frozenset[str]]] = {
+    "slow-fsync": frozenset({"etcd_disk"}),
+    "slow-backend-commit": frozenset({"etcd_disk"}),
+    "shared-disk": frozenset({"etcd_disk"}),
+    "tmpfs-outside-dev": frozenset({"etcd_disk"}),
+    "low-priority": frozenset({"process_priority"}),
+    "slow-network": frozenset({"etcd_flags"}),
+    "bad-timers": frozenset({"etcd_flags"}),
+    "no-compaction": frozenset({"etcd_flags"}),
+    "flags-not-live": frozenset({"etcd_flags"}),
+    "unsafe-no-fsync-outside-dev": frozenset({"etcd_flags"}),
+    "fragmented-database": frozenset({"etcd_defrag"}),
+    "database-near-quota": frozenset({"etcd_defrag", "etcd_flags"}),
+    "alarm": frozenset({"etcd_defrag"}),
+}
+"""Tasks that treat a finding's cause, any one of them; a finding that is not named is treated by hand."""
+
+EASES: Final[Mapping[str, frozenset[str]]] = {
+    "slow-fsync": frozenset({"process_priority", "etcd_defrag"}),
+    "slow-backend-commit": frozenset({"process_priority", "etcd_defrag"}),
+    "slow-health": frozenset({"process_priority", "etcd_defrag", "etcd_disk", "etcd_flags", "sysctl"}),
+    "slow-network": frozenset({"sysctl"}),
+    "leader-changes": frozenset({"process_priority", "etcd_disk", "etcd_flags"}),
+}
+"""Tasks that may help although they leave the cause where it is."""
