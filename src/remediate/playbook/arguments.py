@@ -1,0 +1,80 @@
+"""A task's arguments: checked while loading as far as possible, then with a host's variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from remediate.playbook.document import Document, Place
+from remediate.playbook.template import Scope, Templates, has_template
+from remediate.playbook.typed import refuse_unknown_words, typed
+from remediate.task import units
+from remediate.task.base import Task
+from remediate.task.rendered import Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The arguments of one task call.
+
+    Attributes:
+        kind: the task.
+        written: as in the file.
+        place: where in the document.
+    """
+
+    kind: type[Task]
+    written: dict[str, Any]
+    document: Document
+    place: Place
+    templates: Templates = field(repr=False)
+    _fixed: Task | None = None
+
+    def task(self, scope: Scope) -> Task:
+        """The typed task for one host. Raises UsageProblem."""
+        if self._fixed is not None:
+            return self._fixed
+
+        def decode(kind: type, written: Any) -> Any:
+            if kind is Rendered:
+                name = _file_name(written)
+                compiled = self.templates.file(name, self.document.where(self.place))
+                return Rendered(scope.evaluate(compiled, name))
+            return units.decode(kind, written)
+
+        rendered = scope.render(self.written)
+        return typed(rendered, self.kind, self.document, self.place, decode=decode, strict=False)
+
+
+def arguments(
+    kind: type[Task], written: dict[str, Any], document: Document, place: Place, templates: Templates
+) -> Arguments:
+    """Check arguments as far as the file alone allows. Raises UsageProblem."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    refuse_unknown_words(written, fields, f"the arguments of {place[-1]}", document, place)
+    templates.check(written, lambda found: document.where((*place, *found)))
+
+    def decode(argument: type, value: Any) -> Any:
+        if argument is Rendered:
+            name = _file_name(value)
+            templates.file(name, document.where(place))
+            return Rendered(name)
+        return units.decode(argument, value)
+
+    fixed = not has_template(written)
+    if fixed or any(info.required and name not in written for name, info in fields.items()):
+        task = typed(written, kind, document, place, decode=decode)
+        depends = any(isinstance(getattr(task, name), Rendered) for name in kind.__struct_fields__)
+        return Arguments(kind, written, document, place, templates, None if depends else task)
+    for name, value in written.items():
+        if not has_template(value):
+            typed(value, fields[name].type, document, (*place, name), decode=decode)
+    return Arguments(kind, written, document, place, templates)
+
+
+def _file_name(written: Any) -> str:
+    if not isinstance(written, str):
+        raise ValueError("expected the name of a file in templates/")
+    return written
