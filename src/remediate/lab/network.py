@@ -1,0 +1,131 @@
+"""A lab's network: a bridge in a namespace of its own, one namespace per node, one interface of this machine into it.
+
+The bridge is not in this machine's own namespace, so no firewall or bridge filter of it sees the nodes' traffic.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from remediate.errors import ChangeFailed
+from remediate.lab import spec
+from remediate.lab.host import run
+
+_POOL = ipaddress.IPv4Network("10.213.0.0/16")
+"""Where labs take their /24 from, the first that overlaps with no address or route of this machine."""
+
+BRIDGE = "br0"
+
+
+def pick_subnet() -> str:
+    """First three octets of a /24 that this machine does not use.
+
+    Raises:
+        ChangeFailed: none is free.
+    """
+    used = list(
+        _used(run("ip", "-j", "-4", "route", "show", "table", "all"), run("ip", "-j", "-4", "address"))
+    )
+    used += [ipaddress.IPv4Network(f"{other}.0/24") for other in _reserved()]
+    return free_subnet(used)
+
+
+def free_subnet(used: Iterable[ipaddress.IPv4Network]) -> str:
+    """First three octets of the first /24 of the pool that overlaps with none of the used networks.
+
+    Raises:
+        ChangeFailed: none is free.
+    """
+    taken = list(used)
+    for candidate in _POOL.subnets(new_prefix=24):
+        if not any(candidate.overlaps(network) for network in taken):
+            return str(candidate.network_address).rpartition(".")[0]
+    raise ChangeFailed(
+        f"no free /24 in {_POOL}", hint="remediate lab down the labs that are no longer needed"
+    )
+
+
+def build(lab: spec.Lab) -> None:
+    """Make the namespaces, the bridge and the links."""
+    hub, host_end = spec.hub_namespace(lab.name), spec.uplink(lab.name)
+    run("ip", "netns", "add", hub)
+    _in(hub, f"link add {BRIDGE} type bridge", f"link set {BRIDGE} up", "link set lo up")
+    run("ip", "link", "add", host_end, "type", "veth", "peer", "name", "uplink", "netns", hub)
+    _in(hub, f"link set uplink master {BRIDGE} up")
+    run("ip", "address", "add", f"{lab.gateway}/24", "dev", host_end)
+    run("ip", "link", "set", host_end, "up")
+    for node in lab.nodes:
+        run("ip", "netns", "add", node.machine)
+        run(
+            "ip",
+            "-n",
+            hub,
+            "link",
+            "add",
+            node.name,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth0",
+            "netns",
+            node.machine,
+        )
+        _in(node.machine, "link set lo up", f"address add {node.ip}/24 dev eth0", "link set eth0 up")
+        _in(hub, f"link set {node.name} master {BRIDGE} up")
+
+
+def cut(lab: spec.Lab, node: spec.NodeSpec) -> None:
+    """Take a node's port off every bridge: it keeps its carrier and hears nobody."""
+    _in(spec.hub_namespace(lab.name), f"link set {node.name} nomaster")
+
+
+def plug(lab: spec.Lab, node: spec.NodeSpec, bridge: str = BRIDGE) -> None:
+    """Put a node's port on a bridge of the hub."""
+    _in(spec.hub_namespace(lab.name), f"link set {node.name} master {bridge}")
+
+
+def detour(lab: spec.Lab, node: spec.NodeSpec, near: str, far: str) -> None:
+    """Lead a node's traffic over two TAP devices: a small bridge joins the node and `near`, the main one has `far`."""
+    side = f"br-{node.name}"
+    hub = spec.hub_namespace(lab.name)
+    _in(hub, f"link add {side} type bridge", f"link set {side} up")
+    _in(hub, f"link set {near} master {side} up", f"link set {far} master {BRIDGE} up")
+    plug(lab, node, side)
+
+
+def straight(lab: spec.Lab, node: spec.NodeSpec) -> None:
+    """Undo `detour`."""
+    plug(lab, node)
+    run("ip", "-n", spec.hub_namespace(lab.name), "link", "delete", f"br-{node.name}", ok=(0, 1))
+
+
+def remove(name: str) -> None:
+    """Remove a lab's namespaces (bridge and links go with them) and this machine's interface."""
+    hub = spec.hub_namespace(name)
+    for namespace in sorted(Path("/run/netns").glob(f"{hub}*")):
+        if namespace.name == hub or namespace.name.removeprefix(f"{hub}-n").isdigit():
+            run("ip", "netns", "delete", namespace.name)
+    run("ip", "link", "delete", spec.uplink(name), ok=(0, 1))
+
+
+def _in(namespace: str, *commands: str) -> None:
+    run("ip", "-n", namespace, "-batch", "-", stdin="\n".join(commands).encode() + b"\n")
+
+
+def _used(routes: str, addresses: str) -> Iterator[ipaddress.IPv4Network]:
+    for route in json.loads(routes):
+        if route["dst"] != "default":
+            yield ipaddress.IPv4Network(route["dst"], strict=False)
+    for link in json.loads(addresses):
+        for address in link.get("addr_info", ()):
+            yield ipaddress.IPv4Network(f"{address['local']}/{address['prefixlen']}", strict=False)
+
+
+def _reserved() -> Iterator[str]:
+    """Networks of labs whose interface may be missing at the moment."""
+    for description in spec.state_root().glob("*/lab.json"):
+        yield spec.load(description.parent.name).subnet
