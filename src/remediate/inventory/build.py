@@ -199,7 +199,7 @@ class _Variables:
     """Which value wins, in Ansible's order (its `VARIABLE_PRECEDENCE`).
 
     From weak to strong: what the sources say for `all`, for the other groups; what the files say for `all`,
-    for the other groups; what the sources say for the host; its files. Groups count by depth, priority and name.
+    for the other groups; what the sources say for the host; its files. Groups go by depth, priority, name.
     """
 
     def __init__(

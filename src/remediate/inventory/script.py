@@ -133,7 +133,7 @@ class _Reader:
                 self._group(name, content)
 
     def _group(self, name: str, content: Any) -> None:
-        """A mapping of hosts, vars and children; old programs give a list of hosts, or one host's variables."""
+        """A mapping of hosts, vars and children; or a list of hosts, or one host's variables."""
         self._builder.add_group(name, self._where)
         if not isinstance(content, dict):
             content = {"hosts": content}
