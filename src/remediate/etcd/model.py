@@ -25,7 +25,7 @@ class EtcdProcess:
     Attributes:
         instance: name of the static pod or unit; `etcd` for the main one, `etcd-events` and the like for others.
         pid: process ID on the node.
-        start_ticks: start time in clock ticks since boot (`/proc/PID/stat` field 22): tells a new process from an old one.
+        start_ticks: start time in clock ticks since boot (`/proc/PID/stat` field 22): tells new from old processes.
         argv: the live command line.
         environment: its `ETCD_*` variables, without any that holds a password.
         root: `/proc/PID/root` where the process has a root of its own (a container), else empty.
@@ -127,6 +127,25 @@ class ManifestFile:
 
 
 @dataclass(frozen=True, slots=True)
+class FlagFile:
+    """A file outside the static-pod folder that may hold an instance's settings.
+
+    Attributes:
+        path, text, sha256, mode, owner: as in ManifestFile.
+        layout: `ENV_FILE` (`ETCD_HEARTBEAT_INTERVAL=250`), `K3S` or `RKE2` (`etcd-arg` lists).
+        instance: whose settings these are.
+    """
+
+    path: str
+    text: str
+    sha256: str
+    mode: str
+    owner: str
+    layout: Layout
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
 class DataDisk:
     """Where an instance's data lies.
 
@@ -173,7 +192,9 @@ class EtcdHost:
         variables: the host's inventory variables.
         process: None where it does not run.
         status: None where it did not answer; `status_error` says why.
+        layout: where its flags are kept.
         manifests: files of the static-pod folder that name this instance, in name order (two of them: stray-manifest).
+        flag_file: the environment file or Rancher configuration that holds its settings, where that is the layout.
         threads: by thread, of the etcd process.
         apiserver_ready: the node's own kube-apiserver `/readyz`; None where there is none.
     """
@@ -186,6 +207,7 @@ class EtcdHost:
     status_error: str = ""
     layout: Layout = Layout.UNKNOWN
     manifests: tuple[ManifestFile, ...] = ()
+    flag_file: FlagFile | None = None
     disk: DataDisk | None = None
     threads: tuple[ThreadPriority, ...] = ()
     compact_rev_key: bool | None = None
