@@ -47,9 +47,7 @@ def fsync_severity(latency: Latency) -> Severity | None:
             return Severity.CRITICAL
         return Severity.WARNING if high is None or high > limit.FSYNC_P99_WARNING_MS else None
     if latency.p99_ms > limit.FSYNC_P99_CRITICAL_MS:
-        agrees = (
-            latency.p99_bucket_ms is None or latency.p99_bucket_ms[0] >= limit.FSYNC_BUCKET_CRITICAL_MS / 2
-        )
+        agrees = latency.p99_bucket_ms is None or latency.p99_bucket_ms[0] >= limit.FSYNC_BUCKET_AGREES_MS
         return Severity.CRITICAL if agrees else Severity.WARNING
     return Severity.WARNING if latency.p99_ms >= limit.FSYNC_P99_WARNING_MS else None
 

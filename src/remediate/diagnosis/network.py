@@ -15,9 +15,9 @@ def slow_network(case: Case) -> Iterator[Finding]:
     """Each host's worst path: effective latency against the heartbeat, RTT against its share of it."""
     heartbeat = case.heartbeat_ms
     for host in case.hosts:
-        own = [p for p in case.paths if p.source_host == host.host and p.effective_ms is not None]
-        worst = max(own, key=lambda path: path.effective_ms or 0.0, default=None)
-        complaint = _complaint(worst, heartbeat) if worst else None
+        own = [(p.effective_ms, p) for p in case.paths if p.source_host == host.host and p.effective_ms]
+        effective, worst = max(own, key=lambda pair: pair[0], default=(0.0, None))
+        complaint = _complaint(worst, effective, heartbeat) if worst else None
         if worst is None or complaint is None:
             continue
         severity, text = complaint
@@ -28,13 +28,12 @@ def slow_network(case: Case) -> Iterator[Finding]:
             host=host,
             remedy="a nearer or calmer network; where it stays as it is, timers that fit: " + _remedy(case),
             source=limit.OKD,
-            figure=worst.effective_ms,
+            figure=effective,
         )
 
 
-def _complaint(path: NetworkPath, heartbeat: int) -> tuple[Severity, str] | None:
+def _complaint(path: NetworkPath, effective: float, heartbeat: int) -> tuple[Severity, str] | None:
     """How bad one path is, and the figure and threshold that say so."""
-    effective = path.effective_ms or 0.0
     if effective >= heartbeat:
         return (
             Severity.CRITICAL,

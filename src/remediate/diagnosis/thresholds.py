@@ -24,7 +24,10 @@ FSYNC_P99_CRITICAL_MS: Final = 20.0
 """WAL fsync p99 above this is critical (OKD)."""
 
 FSYNC_BUCKET_CRITICAL_MS: Final = 32.0
-"""A bucket whose lower edge is at least this is above 20 ms for sure: etcd's buckets are powers of two."""
+"""A bucket from here on is above 20 ms for sure: etcd's buckets are powers of two."""
+
+FSYNC_BUCKET_AGREES_MS: Final = 16.0
+"""A bucket from here on agrees with fio when fio says that it is above 20 ms."""
 
 COMMIT_P99_WARNING_MS: Final = 25.0
 """Backend commit p99 must be below this (etcd FAQ)."""
@@ -75,10 +78,7 @@ QUOTA_CRITICAL: Final = 0.95
 """Share of the quota that is critical (etcd mixin)."""
 
 LEADER_CHANGES_WARNING: Final = 4
-"""Leader changes within LEADER_CHANGES_WINDOW_S that are too many (etcd mixin)."""
-
-LEADER_CHANGES_WINDOW_S: Final = 900
-"""15 minutes (etcd mixin)."""
+"""Leader changes within 15 minutes that are too many (etcd mixin)."""
 
 IO_PRIORITY_SCHEDULERS: Final = frozenset({"bfq", "mq-deadline"})
 """The only I/O schedulers that honour I/O priorities (kernel documentation, ioprio)."""
