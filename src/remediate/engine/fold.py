@@ -41,7 +41,7 @@ def agreed(host: str, wishes: Iterable[Wish]) -> dict[Hashable, list[Wish]]:
 
 
 def fold(host: str, wishes: Sequence[Wish], seen: Seen) -> tuple[Phase, ...]:
-    """Turn the wishes of one host into changes, by phase.
+    """Turn the wishes of one host into changes, by phase; a phase may be empty where only later ones have work.
 
     Raises:
         UsageProblem: two tasks want different values for one resource.
@@ -52,21 +52,23 @@ def fold(host: str, wishes: Sequence[Wish], seen: Seen) -> tuple[Phase, ...]:
         by_target.setdefault(same[0].operation.target, []).append(same)
     phases: list[list[Change]] = []
     for group in by_target.values():
-        for number, change in enumerate(_compile(group, seen)):
+        for number, change in _compile(group, seen):
             phases.extend([] for _ in range(number + 1 - len(phases)))
             phases[number].append(change)
     return tuple(tuple(phase) for phase in phases)
 
 
-def _compile(group: Sequence[Sequence[Wish]], seen: Seen) -> Iterable[Change]:
-    """The changes of one target, one per phase; each is compiled on what the one before leaves behind."""
+def _compile(group: Sequence[Sequence[Wish]], seen: Seen) -> Iterable[tuple[int, Change]]:
+    """The changes of one target with their phases; each is compiled on what the one before leaves behind."""
     operations = [same[0].operation for same in group]
     tasks: Mapping[Hashable, list[str]] = {
         same[0].operation.resource: [wish.task for wish in same] for same in group
     }
     kind = type(operations[0])
-    for part in kind.split(operations, seen):
+    for number, part in enumerate(kind.split(operations, seen)):
+        if not part:
+            continue
         change = kind.compile(part, seen)
         names = dict.fromkeys(name for operation in part for name in tasks[operation.resource])
-        yield replace(change, tasks=tuple(names), keys=frozenset(operation.key for operation in part))
+        yield number, replace(change, tasks=tuple(names), keys=frozenset(operation.key for operation in part))
         seen = seen.merged(Seen(seen.host, change.predicts))

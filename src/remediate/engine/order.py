@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from remediate.etcd.model import Cluster
+from remediate.playbook.pace import Order, Serial
 
 
 def domains(hosts: Sequence[str], clusters: Iterable[Cluster]) -> tuple[tuple[str, ...], ...]:
@@ -38,13 +40,17 @@ def leader_last(hosts: Sequence[str], clusters: Iterable[Cluster]) -> tuple[str,
     return tuple(sorted(hosts, key=lambda host: state.get(host, 1)))
 
 
-def batches(hosts: Sequence[str], serial: int | str | None) -> tuple[tuple[str, ...], ...]:
-    """Hosts in batches of `serial`: a number, a percentage as in Ansible, or None for all at once."""
-    if serial is None:
-        size = len(hosts)
-    elif isinstance(serial, str):
-        size = len(hosts) * int(serial.rstrip("%")) // 100
-    else:
-        size = serial
-    size = max(1, size)
-    return tuple(tuple(hosts[at : at + size]) for at in range(0, len(hosts), size))
+def arranged(hosts: Sequence[str], order: Order, clusters: Iterable[Cluster]) -> tuple[str, ...]:
+    """Hosts of a play in the order that it asks for; the inventory's is how they come."""
+    if order == "leader-last":
+        return leader_last(hosts, clusters)
+    if order.endswith("sorted"):
+        hosts = sorted(hosts)
+    return tuple(reversed(hosts) if order.startswith("reverse") else hosts)
+
+
+def batches(hosts: Sequence[str], serial: Serial | None) -> tuple[tuple[str, ...], ...]:
+    """Hosts in batches of `serial`; None for all at once."""
+    sizes = serial.batches(len(hosts)) if serial else (len(hosts),)
+    ends = tuple(accumulate(sizes))
+    return tuple(tuple(hosts[end - size : end]) for end, size in zip(ends, sizes, strict=True) if size)

@@ -44,8 +44,11 @@ class Intent:
 
 
 def tasks_of(calls: Sequence[TaskCall], variables: Mapping[str, Any]) -> list[tuple[TaskCall, list[Task]]]:
-    """Every call with its typed tasks, loops expanded. Raises UsageProblem for undefined variables."""
-    return [(call, call.resolve(variables)) for call in calls]
+    """Every call with its typed tasks, loops expanded; none where variables alone make `when` false.
+
+    Raises UsageProblem for undefined variables and wrong types.
+    """
+    return [(one, one.resolve(variables)) for call in calls for one in call.expand(variables)]
 
 
 def facts_of(calls: Sequence[TaskCall], variables: Mapping[str, Any]) -> tuple[Fact[Any], ...]:
@@ -74,7 +77,7 @@ def plan_host(
     wishes: list[Wish] = []
     noops: list[NoopResult] = []
     for call, tasks in tasks_of(calls, variables):
-        if not call.wanted(variables, findings, seen):
+        if not tasks or not call.wanted(variables, findings, seen):
             noops.append(NoopResult(call.name, "its `when` is not true"))
             continue
         for item in _items(call, tasks, variables, seen):

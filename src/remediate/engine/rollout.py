@@ -1,4 +1,4 @@
-"""Change the hosts of one domain: one member at a time behind gates, the leader last, each change confirmed or undone."""
+"""Change the hosts of one domain: one member at a time behind gates, leader last, each confirmed or undone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from remediate.engine.events import ChangeEnded, ChangeStarted, Note, Observer, 
 from remediate.engine.fold import Phase
 from remediate.engine.gatekeeper import Gatekeeper
 from remediate.engine.gates import refusals
-from remediate.engine.order import batches, leader_last
+from remediate.engine.order import arranged, batches
 from remediate.engine.plan import Intent, pending
 from remediate.engine.result import ChangeResult, GateResult, Problem, State
 from remediate.engine.world import Fleet, World
@@ -18,8 +18,9 @@ from remediate.errors import ChangeFailed, Refused, RemediateError
 from remediate.etcd.leadership import hand_over
 from remediate.node import transaction
 from remediate.node.api import Clock
-from remediate.node.pool import each
+from remediate.node.parallel import each
 from remediate.node.transaction import Step, Transaction
+from remediate.playbook.pace import Order, Serial
 from remediate.task.base import Change, Disrupts, Irreversible
 
 MAX_PHASES = 8
@@ -33,14 +34,16 @@ class Rules:
     Attributes:
         label: the play's place in the playbook, a plain word for folders and units on nodes.
         serial: hosts at once, where nothing is disrupted; members are always changed one by one.
-        leader_last: whether the leader waits for all others.
+        order: in which order members are changed.
+        gated: whether a health gate stands before and after each disrupted member.
         settle: seconds of rest between two disrupted members.
     """
 
     run: str
     label: str
-    serial: int | str | None
-    leader_last: bool
+    serial: Serial | None
+    order: Order
+    gated: bool
     settle: float
     forks: int
 
@@ -91,10 +94,10 @@ class Rollout:
         """Change all hosts, phase by phase. What goes wrong is told by the ledger; nothing is raised for it."""
         approved = {host: intent.keys for host, intent in intents.items()}
         for number in range(1, MAX_PHASES + 1):
-            phase = {host: intent.phases[0] for host, intent in intents.items() if intent.phases}
+            phase = _next_phase(intents)
             if not phase or not self._phase(number, phase):
                 return self.ledger
-            intents = {host: self._replanning.plan(host) for host in phase}
+            intents = {host: self._replanning.plan(host) for host in intents}
             for host, intent in intents.items():
                 if intent.keys - approved[host]:
                     return self._blame(
@@ -118,7 +121,7 @@ class Rollout:
                 return False
         left = [host for host, changes in phase.items() if _instances(changes)]
         while left:
-            host = leader_last(left, self._world.clusters())[0] if self._rules.leader_last else left[0]
+            host = arranged(left, self._rules.order, self._world.clusters())[0]
             left.remove(host)
             self._rest(host)
             if self._stopping.is_set() or not self._guarded(host, number, phase[host]):
@@ -198,7 +201,7 @@ class Rollout:
         for instance in instances:
             place = self._world.instance(host, instance)
             if place and place[1].status and place[1].status.is_leader:
-                to = hand_over(self._fleet.node(host), *place, finished, self._clock)
+                to = hand_over(self._fleet.node(host), *place, finished)
                 if to:
                     self._observer.on(Note(f"leadership moved to {to}", host))
 
@@ -258,6 +261,17 @@ def outage_hint(gate: GateResult) -> str:
     names = {check.name for check in gate.checks if not check.passed}
     by_option = {"quorum without this member", "member answers", "a leader", "stable term"}
     return "--allow-outage permits it, and says so in the result" if names and names <= by_option else ""
+
+
+def _next_phase(intents: Mapping[str, Intent]) -> dict[str, Phase]:
+    """The earliest phase that any host still has work in: a barrier for those whose work comes later."""
+    rows = (
+        {host: intent.phases[number] for host, intent in intents.items() if number < len(intent.phases)}
+        for number in range(MAX_PHASES)
+    )
+    return next(
+        ({h: changes for h, changes in row.items() if changes} for row in rows if any(row.values())), {}
+    )
 
 
 def _instances(changes: Phase) -> tuple[str, ...]:

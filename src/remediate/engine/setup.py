@@ -10,7 +10,7 @@ from remediate.engine.plan import facts_of, guard
 from remediate.engine.result import Mode
 from remediate.errors import UsageProblem
 from remediate.facts.base import Fact
-from remediate.inventory import Host, Inventory
+from remediate.inventory import Inventory
 from remediate.playbook import Play, Playbook, TaskCall
 
 
@@ -31,7 +31,7 @@ class Options:
     skip_tags: frozenset[str] = frozenset()
     extra_vars: Mapping[str, Any] = field(default_factory=dict)
     yes: bool = False
-    forks: int = 32
+    forks: int = 16
     fio: bool = False
     iperf3: bool = False
     probe_writes: bool = False
@@ -56,6 +56,11 @@ class Stage:
     context: tuple[str, ...]
     calls: tuple[TaskCall, ...]
     variables: Mapping[str, Mapping[str, Any]]
+
+    def setting(self, name: str, default: float) -> float:
+        """A number of seconds that the inventory may set (SAFETY); where hosts differ, the longest."""
+        values = [float(variables[name]) for variables in self.variables.values() if name in variables]
+        return max(values, default=default)
 
     def facts(self, host: str) -> tuple[Fact[Any], ...]:
         """What this play's tasks must know of a host."""
@@ -89,39 +94,6 @@ def _stage(number: int, play: Play, inventory: Inventory, options: Options) -> S
         play,
         tuple(host.name for host in chosen),
         tuple(host.name for host in everyone),
-        tuple(call for call in play.tasks if _tagged(call, options)),
-        {host.name: variables(host, play.vars, options.extra_vars) for host in everyone},
+        tuple(call for call in play.tasks if call.selected(options.tags, options.skip_tags)),
+        {host.name: play.variables(host.name, host.variables, options.extra_vars) for host in everyone},
     )
-
-
-def variables(host: Host, play: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """A host's variables in Ansible's order of precedence."""
-    return {**host.variables, **play, **extra, "inventory_hostname": host.name}
-
-
-def _tagged(call: TaskCall, options: Options) -> bool:
-    """Ansible's meaning: `always` runs unless skipped, `never` only when asked for, `all` is everything."""
-    tags = frozenset(call.tags)
-    if tags & options.skip_tags:
-        return False
-    if options.tags and "all" not in options.tags:
-        return bool(tags & options.tags) or "always" in tags
-    return "never" not in tags
-
-
-def duration(text: str | float) -> float:
-    """Seconds of `60s`, `1m`, `1h30m` or a plain number. Raises ValueError."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    total, number = 0.0, ""
-    for letter in str(text):
-        if letter in units and number:
-            total, number = total + float(number) * units[letter], ""
-        else:
-            number += letter
-    if number or not text:
-        raise ValueError(f"{text!r} is no duration; write 60s, 1m or 1h30m")
-    return total

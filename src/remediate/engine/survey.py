@@ -9,12 +9,12 @@ from remediate.engine.events import Found, Measuring, Note, Observer
 from remediate.engine.look import Look
 from remediate.engine.setup import Options
 from remediate.engine.world import Fleet, World
+from remediate.errors import RemediateError
 from remediate.etcd.model import Cluster
 from remediate.measure.campaign import MeasureOptions, measure
 from remediate.measure.model import Measurements
 from remediate.node.api import Clock, Node
-from remediate.node.pool import each
-from remediate.errors import RemediateError
+from remediate.node.parallel import each
 
 
 def survey(
@@ -35,15 +35,20 @@ def survey(
         taken = _measure(cluster, world, fleet, options, clock, observer, run) if measured else Measurements()
         return Look(cluster, taken, diagnose(cluster, taken))
 
-    looks: list[Look] = []
-    for name, answer in each(tuple(clusters), one, options.forks).items():
-        if isinstance(answer, RemediateError):
-            observer.on(Note(f"cluster {name} could not be measured: {answer}", warning=True))
-            answer = Look(clusters[name], Measurements(), diagnose(clusters[name], Measurements()))
-        world.measured[name] = answer.measured
-        observer.on(Found(name, answer.findings))
-        looks.append(answer)
-    return tuple(looks)
+    answers = each(tuple(clusters), one, options.forks)
+    looks = tuple(_told(clusters[name], answer, observer) for name, answer in answers.items())
+    for look in looks:
+        world.measured[look.cluster.name] = look.measured
+        observer.on(Found(look.cluster.name, look.findings))
+    return looks
+
+
+def _told(cluster: Cluster, answer: Look | RemediateError, observer: Observer) -> Look:
+    """A cluster that could not be measured is diagnosed all the same."""
+    if isinstance(answer, Look):
+        return answer
+    observer.on(Note(f"cluster {cluster.name} could not be measured: {answer}", warning=True))
+    return Look(cluster, Measurements(), diagnose(cluster, Measurements()))
 
 
 def _measure(

@@ -7,15 +7,15 @@ from typing import Any
 
 from remediate.engine.events import Looked, Looking, Observer
 from remediate.errors import RemediateError
+from remediate.etcd.assemble import assemble, clusters, etcd_facts
 from remediate.etcd.model import Cluster, EtcdHost
 from remediate.facts.base import Fact, Seen
 from remediate.facts.cluster import ClusterSeen, ClusterView
-from remediate.facts.etcd import assemble, clusters, etcd_facts
 from remediate.facts.look import look
 from remediate.inventory import Host
 from remediate.measure.model import Measurements
 from remediate.node.api import Clock, Node
-from remediate.node.pool import each
+from remediate.node.parallel import each
 
 Connect = Callable[[Host], Node]
 

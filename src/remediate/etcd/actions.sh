@@ -129,3 +129,16 @@ $act_word
         esac
     done
 }
+
+# act_wait_gone PID TICKS SECONDS: wait until that very process has ended.
+act_wait_gone() {
+    act_left=$(($3 * 5))
+    while [ "$act_left" -gt 0 ]; do
+        read -r e_stat 2>/dev/null <"/proc/$1/stat" || return 0
+        case $(set -f && set -- ${e_stat##*) } && printf '%s' "${20}") in "$2") ;; *) return 0 ;; esac
+        act_left=$((act_left - 1))
+        sleep 0.2
+    done
+    echo "etcd ($1) still runs although its manifest is gone" >&2
+    return 1
+}

@@ -172,7 +172,9 @@ def apply(node: Node, transaction: Transaction, clock: Clock) -> State:
     Raises:
         ChangeFailed: staging failed (nothing was changed), or the node did not come back.
     """
-    script = stage_script(transaction) + _start_script(transaction, "apply") + _wait_script(transaction, "apply")
+    script = (
+        stage_script(transaction) + _start_script(transaction, "apply") + _wait_script(transaction, "apply")
+    )
     return _act(node, transaction, "apply", script, clock)
 
 
