@@ -12,6 +12,7 @@ from typing import Any
 
 from remediate.errors import UsageProblem
 from remediate.inventory.build import Builder, Said
+from remediate.inventory.model import Unsafe
 from remediate.inventory.names import expand_hosts, nearest
 
 _SECTION = re.compile(r"\[(?P<group>[^:\]\s]+)(?::(?P<kind>\w+))?\]\s*(?:#.*)?")
@@ -161,7 +162,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {_plain_key(key): _plain(item) for key, item in value.items()}
     if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
+        return Unsafe(value.decode("utf-8", "backslashreplace"))  # Ansible does not template these
     return "..." if value is ... else str(value) if isinstance(value, complex) else value
 
 

@@ -15,6 +15,17 @@ class Unsafe(str):
     __slots__ = ()
 
 
+def mark_unsafe(value: Any) -> Any:
+    """The same value with every string in it, keys apart, as `Unsafe`."""
+    if isinstance(value, str):
+        return Unsafe(value)
+    if isinstance(value, list):
+        return [mark_unsafe(item) for item in value]
+    if isinstance(value, dict):
+        return {key: mark_unsafe(item) for key, item in value.items()}
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Encrypted:
     """A value tagged `!vault`: it can be carried and printed as it is, but not used.

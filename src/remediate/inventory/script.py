@@ -11,7 +11,7 @@ from typing import Any
 from remediate.errors import UsageProblem
 from remediate.inventory.build import Builder, Said
 from remediate.inventory.json_text import load_json
-from remediate.inventory.model import Encrypted, Unsafe
+from remediate.inventory.model import Encrypted, Unsafe, mark_unsafe
 from remediate.inventory.names import check_host_name
 from remediate.inventory.process import TooMuchOutputError, run_capped
 
@@ -138,7 +138,7 @@ class _Reader:
         if not isinstance(content, dict):
             content = {"hosts": content}
         elif not any(section in content for section in _SECTIONS):
-            content = {"hosts": [name], "vars": content}
+            content = {"hosts": [name], "vars": mark_unsafe(content)}  # Ansible does not template these
         for host in self._names(name, "hosts", content):
             check_host_name(host, self._where)
             self.hosts[host] = None

@@ -16,7 +16,7 @@ from yaml.representer import SafeRepresenter
 
 from remediate.errors import UsageProblem
 from remediate.inventory.json_text import MAX_DEPTH, load_json
-from remediate.inventory.model import Encrypted, Unsafe
+from remediate.inventory.model import Encrypted, mark_unsafe
 
 if TYPE_CHECKING:
     from yaml import SafeLoader as _BaseLoader
@@ -37,7 +37,7 @@ class _Loader(_BaseLoader):
 
 def _construct_unsafe(loader: Any, node: Node) -> Any:
     """Strings below `!unsafe` are never templated."""
-    return _mark_unsafe(loader.construct_object(_untagged(loader, node), deep=True))
+    return mark_unsafe(loader.construct_object(_untagged(loader, node), deep=True))
 
 
 def _construct_vault(loader: Any, node: Node) -> Encrypted:
@@ -53,16 +53,6 @@ def _untagged(loader: Any, node: Node) -> Node:
 _Loader.add_constructor("!unsafe", _construct_unsafe)
 _Loader.add_constructor("!vault", _construct_vault)
 _Loader.add_constructor("!vault-encrypted", _construct_vault)
-
-
-def _mark_unsafe(value: Any) -> Any:
-    if isinstance(value, str):
-        return Unsafe(value)
-    if isinstance(value, list):
-        return [_mark_unsafe(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _mark_unsafe(item) for key, item in value.items()}
-    return value
 
 
 class Document:
