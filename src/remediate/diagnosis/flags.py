@@ -1,49 +1,69 @@
-"""The flags of a member: of its process, and of its manifest."""
+"""The flags of a member: those that it runs with, and those that its file says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+import shlex
+from collections.abc import Sequence
+from typing import Any
 
 import yaml
 
-from remediate.etcd.model import EtcdHost
-
-
-def flags_of(argv: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Flags of a command line and of `ETCD_*` variables; of a repeated flag the last wins."""
-    flags = {key.removeprefix("ETCD_").lower().replace("_", "-"): value for key, value in environment.items()}
-    words = [word for word in argv if word.startswith("-")]
-    for word in words:
-        name, equals, value = word.lstrip("-").partition("=")
-        flags[name] = value if equals else "true"
-    return flags
+from remediate.etcd.flags import flags_of
+from remediate.etcd.model import EtcdHost, Layout
 
 
 def live_flags(host: EtcdHost) -> dict[str, str] | None:
     """What the running process was started with, None where it does not run."""
-    return flags_of(host.process.argv[1:], host.process.environment) if host.process else None
+    return flags_of(host.process.argv, host.process.environment) if host.process else None
 
 
 def filed_flags(host: EtcdHost) -> dict[str, str] | None:
-    """What the one manifest says, None where there is none, several, or one that cannot be understood."""
+    """What the file says that the process should run with, None where no single file says it understandably.
+
+    An environment file is only one source among others, so what it does not name is taken from the process.
+    """
     files = [file for file in host.manifests if not file.hidden]
-    if len(files) != 1 or not files[0].instance:
-        return None
-    container = _container(files[0].text)
-    if container is None:
-        return None
-    words = [*container.get("command", []), *container.get("args", [])]
-    environment = {e["name"]: str(e["value"]) for e in container.get("env", []) if "value" in e}
-    etcd_only = {key: value for key, value in environment.items() if key.startswith("ETCD_")}
-    return flags_of([str(word) for word in words[1:]], etcd_only)
+    if len(files) == 1:
+        return _in_manifest(files[0].text, live_flags(host) or {})
+    if not files and host.flag_file and host.flag_file.layout is Layout.ENV_FILE:
+        return (live_flags(host) or {}) | flags_of((), _variables(host.flag_file.text))
+    return None
 
 
-def _container(text: str) -> dict[str, Any] | None:
-    """The etcd container of a Pod manifest: the one named so, else the first."""
+def _in_manifest(text: str, live: dict[str, str]) -> dict[str, str] | None:
+    """Flags of a Pod's etcd container; `$(VAR)` is filled in by the kubelet, so the process knows better."""
+    container = _container(text)
+    if not container:
+        return None
+    words = [str(word) for word in (*_words(container, "command"), *_words(container, "args"))]
+    variables = {str(v["name"]): str(v["value"]) for v in container.get("env") or () if "value" in v}
+    filed = flags_of(words, variables)
+    return {flag: live.get(flag, value) if "$(" in value else value for flag, value in filed.items()}
+
+
+def _words(container: dict[str, Any], key: str) -> Sequence[object]:
+    words = container.get(key)
+    return words if isinstance(words, list) else ()
+
+
+def _container(text: str) -> dict[str, Any]:
+    """The etcd container of a Pod manifest: the one named so, else the first; empty where there is none."""
     try:
         containers = yaml.safe_load(text)["spec"]["containers"]
-        container = next((c for c in containers if c.get("name") == "etcd"), containers[0])
-        return cast("dict[str, Any]", container)
+        named: dict[str, Any] = next((c for c in containers if c.get("name") == "etcd"), containers[0])
     except (yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError):
-        return None
+        return {}
+    return named
+
+
+def _variables(text: str) -> dict[str, str]:
+    """`NAME=value` lines of an environment file; quotes as in sh, comments left out."""
+    found = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and not name.startswith("#"):
+            try:
+                found[name.strip()] = "".join(shlex.split(value, comments=True))
+            except ValueError:
+                found[name.strip()] = value
+    return found

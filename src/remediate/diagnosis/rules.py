@@ -1,4 +1,4 @@
-"""Facts in, findings out."""
+"""All rules, and the diagnosis that they make."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ RULES: tuple[Rule, ...] = (
     *config.RULES,
 )
 
+FINDING_IDS = frozenset(rule.__name__.replace("_", "-") for rule in RULES)
+"""Every finding that a diagnosis can make."""
+
 _ORDER = tuple(Severity)
 
 
@@ -30,8 +33,8 @@ def diagnose(
     Args:
         cluster: what one look says of its members.
         measured: what was measured; what is missing yields no finding, never a good one.
-        expected_flags: flags that the configuration says, by `EtcdHost.name`, for layouts whose file is not
-            among `EtcdHost.manifests`; the manifests are read where it says nothing.
+        expected_flags: flags that the configuration says, by `EtcdHost.name`, where the caller knows better than
+            the manifest or environment file of the look.
     """
     live = {host.name: flags for host in cluster.hosts if (flags := live_flags(host)) is not None}
     filed = {host.name: flags for host in cluster.hosts if (flags := filed_flags(host)) is not None}
