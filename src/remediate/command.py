@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import sys
@@ -16,8 +15,9 @@ from remediate.errors import UsageProblem
 if TYPE_CHECKING:
     from remediate.engine.run import Tools
     from remediate.engine.setup import Options
-    from remediate.inventory import Host, Inventory
+    from remediate.inventory import Host, Inventory, Secret
     from remediate.node.api import Node
+    from remediate.node.connector import Connector
     from remediate.playbook import Playbook
     from remediate.task.loader import TaskCatalog
 
@@ -108,12 +108,19 @@ def _words(text: str) -> frozenset[str]:
 
 def _tools(given: Mapping[str, Any]) -> Tools:
     from remediate.engine.run import Tools
+    from remediate.inventory.connection import ConnectionSettings
     from remediate.node.clock import SystemClock
+    from remediate.playbook import extra_vars
     from remediate.report import observers
 
     observer = observers(given["output"], diff=given.get("diff", False), verbosity=given["verbose"])
     asks = sys.stdin.isatty() and sys.stderr.isatty()
-    return Tools(_connect(given), SystemClock(), observer, _ask if asks else None)
+    connector, variables = _connector(given), extra_vars(given["extra_vars"])
+
+    def connect(host: Host) -> Node:
+        return connector.connect(ConnectionSettings.from_host(host, variables))
+
+    return Tools(connect, SystemClock(), observer, _ask if asks else None)
 
 
 def _ask() -> bool:
@@ -122,26 +129,18 @@ def _ask() -> bool:
     return click.confirm("Apply this plan?", default=False, err=True)
 
 
-def _connect(given: Mapping[str, Any]) -> Any:
-    from remediate.inventory.connection import connection_settings
-    from remediate.node.connection import ConnectOptions, Connector
+def _connector(given: Mapping[str, Any]) -> Connector:
+    from remediate.node.connector import ConnectOptions, Connector
 
     password = _become_password() if given["ask_become_pass"] else None
-    connector = Connector(
-        ConnectOptions(user=given["user"], private_key=given["private_key"], become_password=password)
-    )
-
-    def connect(host: Host) -> Node:
-        return connector.connect(host.name, connection_settings(host))
-
-    return connect
+    return Connector(ConnectOptions(given["user"], given["private_key"], password))
 
 
-def _become_password() -> Any:
+def _become_password() -> Secret:
     from getpass import getpass
 
     from remediate.inventory import Secret
 
-    if not sys.stdin.isatty() and not os.environ.get("REMEDIATE_BECOME_PASSWORD_FROM_STDIN"):
+    if not sys.stdin.isatty():
         raise UsageProblem("--ask-become-pass needs a terminal to ask on")
     return Secret(getpass("sudo password: "))

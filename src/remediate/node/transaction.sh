@@ -1,5 +1,5 @@
 # The journal of one transaction on one node, run as a unit of its own: a dropped connection kills nothing.
-# usage: sh transaction.sh FOLDER apply|undo
+# usage: sh transaction.sh FOLDER apply|undo|commit
 # TX/state holds the last word; TX/journal every word before it. Each is synced before the next step begins.
 TX=$1
 umask 077
@@ -48,5 +48,8 @@ apply)
     ;;
 undo)
     take_back "$total"
+    ;;
+commit)
+    if [ "$(cat state)" = await ]; then word committed; else r_fail "nothing awaits a confirmation in $TX: $(cat state)"; fi
     ;;
 esac

@@ -103,7 +103,10 @@ class Operation(ABC):
 
     @classmethod
     def split(cls, operations: Sequence[Any], seen: Seen) -> Sequence[Sequence[Any]]:  # noqa: ARG003
-        """Distribute the operations of one target over phases of the whole cluster; one phase unless overridden."""
+        """Distribute the operations of one target over phases of the whole cluster; one phase unless overridden.
+
+        An empty part leaves its phase to others: `((), operations)` waits until every host has gone through phase one.
+        """
         return (operations,)
 
     @classmethod
