@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 
@@ -100,7 +100,7 @@ def furniture(lab: Lab, node: NodeSpec, identity: Identity, ca: pki.Pair | None)
     return entries
 
 
-def pack(entries: list[Entry]) -> bytes:
+def pack(entries: Iterable[Entry]) -> bytes:
     """The entries as a tar archive, all of this moment."""
     buffer, now = io.BytesIO(), int(time.time())
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -125,7 +125,7 @@ def _system(lab: Lab, node: NodeSpec, identity: Identity) -> Iterator[Entry]:
     yield Entry("/etc/machine-id", f"{identity.machine_id}\n".encode(), 0o444)
     yield Entry("/etc/ssh/ssh_host_ed25519_key", identity.host_key, 0o600)
     yield Entry("/etc/ssh/ssh_host_ed25519_key.pub", identity.host_key_public)
-    yield from _unit("var-lib-etcd.mount", _DATA_MOUNT.format(uuid=identity.data_uuid), "local-fs.target")
+    yield from unit("var-lib-etcd.mount", _DATA_MOUNT.format(uuid=identity.data_uuid), "local-fs.target")
     yield Entry("/etc/tmpfiles.d/etcd.conf", b"d /var/lib/etcd 0700 root root -\n")
     yield Entry("/var/lib/etcd", mode=0o700)
 
@@ -153,7 +153,7 @@ def _certificates(node: NodeSpec, ca: pki.Pair) -> Iterator[Entry]:
 def _kubelet(lab: Lab, node: NodeSpec) -> Iterator[Entry]:
     yield Entry("/etc/kubernetes/manifests/etcd.yaml", manifest(lab, node).encode(), 0o600)
     yield Entry("/etc/default/kubelet", f"LAB_KUBELET_DELAY={lab.kubelet_delay:g}\n".encode())
-    yield from _unit("kubelet.service", _KUBELET_UNIT, "multi-user.target")
+    yield from unit("kubelet.service", _KUBELET_UNIT, "multi-user.target")
     yield Entry("/usr/local/bin/crictl", _CRICTL.encode(), 0o755)
     for source in (resources.files("remediate.lab") / "node").iterdir():
         if source.name.endswith(".py"):
@@ -162,8 +162,8 @@ def _kubelet(lab: Lab, node: NodeSpec) -> Iterator[Entry]:
     yield Entry("/usr/local/bin/etcdctl", target=f"{IMAGES}/{name}/{tag}/usr/bin/etcdctl")
 
 
-def _unit(name: str, text: str, wanted_by: str) -> Iterator[Entry]:
-    """A unit, enabled."""
+def unit(name: str, text: str, wanted_by: str) -> Iterator[Entry]:
+    """A systemd unit, enabled."""
     path = f"/etc/systemd/system/{name}"
     yield Entry(path, text.encode())
     yield Entry(f"/etc/systemd/system/{wanted_by}.wants/{name}", target=path)
