@@ -61,7 +61,7 @@ def _variables(text: str) -> dict[str, str]:
     found = {}
     for line in text.splitlines():
         name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not name.startswith("#"):
+        if equals:
             try:
                 found[name.strip()] = "".join(shlex.split(value, comments=True))
             except ValueError:
