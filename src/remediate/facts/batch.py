@@ -59,7 +59,7 @@ def _body(facts: tuple[Fact[Any], ...]) -> str:
             parts.append(sh("b_inline {} {}", number, fact.probe()))
         else:
             parts.append(sh("b_guard {} {} {}", number, fact.timeout, fact.probe()))
-    return "\n".join([*parts, "b_done\n"])
+    return "\n".join([*parts, ""])
 
 
 @lru_cache(maxsize=64)

@@ -3,8 +3,9 @@
 # Forks: none for an inline probe, one for a guarded probe, one for the watcher of all of them.
 
 b_main=$$ b_watcher='' b_tick=''
-exec 3<&0 </dev/null
+exec 3<&0
 trap 'b_tick=1' USR1
+trap 'b_end' EXIT
 
 # b_inline NUMBER PROBE: in this shell, without a fork.
 b_inline() {
@@ -72,8 +73,8 @@ b_fell() {
     kill -KILL "$1" 2>/dev/null
 }
 
-# b_done: no fact is left.
-b_done() {
+# b_end: also where an inline probe ended this shell; the frame that it left open says so.
+b_end() {
     [ -z "$b_watcher" ] || kill -KILL "$b_watcher"
     exit 0
 }

@@ -56,15 +56,9 @@ def _ask(node: Node, facts: tuple[Fact[Any], ...]) -> dict[Fact[Any], Any]:
         raise trouble
     values = {facts[number]: _value(facts[number], frame) for number, frame in frames.items()}
     if broken is not None:
-        reason = _why(trouble)
+        reason = trouble.message if trouble else "its probe ended the shell"
         values[facts[broken]] = Unknown(f"{facts[broken].name}: {reason}")
     return values
-
-
-def _why(trouble: ChangeFailed | None) -> str:
-    if trouble is None or trouble.message.startswith("exit code"):
-        return "its probe ended the shell"
-    return trouble.message
 
 
 def _value(fact: Fact[Any], frame: Frame) -> Any:

@@ -72,12 +72,12 @@ class Marks:
 def envelope(script: str) -> bytes:
     """Wrap a script so that a shell which gets only a part of it runs nothing.
 
-    Programs are found and speak as the script expects. bash would read it byte by byte from a pipe: 15 ms for
-    33 KB, with `head` 6.6 ms [measured].
+    Programs are found and speak as the script expects. bash would read it byte by byte from a pipe (15 ms for
+    33 KB, 7 ms with `head` [measured]), and crashes when a script that it reads so duplicates its standard input.
     """
     world = "LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export LC_ALL PATH"
     body = f"{{\n{world}\n{script}\n}}; exit\n".encode()
-    return f'[ -z "$BASH_VERSION" ] || {{ eval "$(head -c {len(body)})"; exit; }}\n'.encode() + body
+    return f"""[ -z "$BASH_VERSION" ] || exec sh -c 'eval "$(head -c {len(body)})"'\n""".encode() + body
 
 
 def enter(exchange: Exchange, marks: Marks, sudo: Sudo | None, host: str) -> None:
