@@ -16,7 +16,6 @@ from remediate.engine.progress import Progress
 from remediate.engine.result import GateResult, Mode, Problem, RunResult
 from remediate.engine.rollout import outage_hint
 from remediate.engine.setup import Options, Stage, prepare
-from remediate.engine.survey import survey
 from remediate.engine.world import Connect, Fleet, World
 from remediate.errors import Refused, RemediateError
 from remediate.etcd.assemble import etcd_facts
@@ -142,6 +141,8 @@ class Run:
         return tuple(fact for stage in self._stages if host in stage.hosts for fact in stage.facts(host))
 
     def _survey(self) -> tuple[Look, ...]:
+        from remediate.engine.survey import survey  # thresholds and measurements: most runs need none of them
+
         return survey(
             self._world,
             self._fleet,

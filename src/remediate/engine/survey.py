@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from remediate.diagnosis.diagnose import diagnose
+from remediate.diagnosis import diagnose
 from remediate.engine.events import Found, Measuring, Note, Observer
 from remediate.engine.look import Look
 from remediate.engine.setup import Options

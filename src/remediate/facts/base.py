@@ -79,6 +79,9 @@ class Seen(Mapping["Fact[Any]", Any]):
             raise FactError(value.why)
         return cast(T, value)
 
+    def __contains__(self, fact: object) -> bool:
+        return fact in self._values
+
     def known(self, fact: Fact[T]) -> T | None:
         """The fact's value, or None."""
         value = self._values.get(fact)
