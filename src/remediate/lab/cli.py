@@ -108,6 +108,31 @@ def status(name: str, output: str) -> None:
         )
 
 
+@lab.command()
+@_name
+@click.argument("node")
+@click.argument("kind")
+@click.option("--undo", is_flag=True, help="Take the fault back.")
+def fault(name: str, node: str, kind: str, undo: bool) -> None:
+    """Cause a fault of KIND at NODE.
+
+    \b
+    stop-etcd     the manifest is moved away
+    kill          the node crashes (--undo boots it)
+    reboot        the node shuts down and boots
+    power-cut     the node boots from what had reached its disks
+    slow-disk     the data disk takes few writes per second
+    slow-network  a fixed sequence of delays of 65-100 ms per round trip
+    partition     the node hears nobody and nobody hears it
+    fill-disk     no space is left on the data disk
+    """
+    from remediate.lab import spec
+    from remediate.lab.faults import inject
+
+    built = spec.load(name)
+    inject(built, built.node(node), kind, undo=undo)
+
+
 @lab.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @_name
 @click.argument("node")

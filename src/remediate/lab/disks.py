@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -19,7 +20,7 @@ from remediate.errors import ChangeFailed
 from remediate.lab.host import run
 
 SIZES = {"system": 4 << 30, "data": 8 << 30, "spare": 8 << 30}
-"""Bytes per disk; the files are sparse. Data: etcd's default quota (2 GiB) twice, for a defragmentation, and the WAL."""
+"""Bytes per disk; the files are sparse. Data: twice etcd's default quota of 2 GiB (defragmentation), and the WAL."""
 
 SCHEDULERS = ("mq-deadline", "bfq")
 """Schedulers that know I/O priorities, best first; `ionice` has no effect under the others (FIELD-NOTES)."""
@@ -114,11 +115,17 @@ def release(folder: Path) -> None:
 
 
 def stop_writes(mount_points: list[str]) -> None:
-    """Shut mounted file systems down at once, without flushing their log: this is the instant of the power cut."""
+    """Shut mounted file systems down at once, without flushing their log: this is the instant of the power cut.
+
+    One that knows no shutdown goes on writing; it has what the copy of its image catches.
+    """
     for mount_point in mount_points:
         handle = os.open(mount_point, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.ioctl(handle, _XFS_IOC_GOINGDOWN, _GOING_WITHOUT_LOG_FLUSH.to_bytes(4, "little"))
+        except OSError as problem:
+            if problem.errno != errno.ENOTTY:
+                raise
         finally:
             os.close(handle)
 

@@ -97,12 +97,27 @@ def kill(group: str) -> None:
 def remove(group: str) -> None:
     """Kill what is in the group, then remove its folders in every hierarchy, and the common parent once it is empty."""
     kill(group)
+    deadline = time.monotonic() + _KILL_SECONDS
     for folder in sorted(_folders(group), key=lambda path: len(path.parts), reverse=True):
-        folder.rmdir()
+        _remove_folder(folder, deadline)
     for root in hierarchies().values():
         parent = (root / group).parent
         if parent != root and parent.is_dir() and not any(child.is_dir() for child in parent.iterdir()):
             parent.rmdir()
+
+
+def _remove_folder(folder: Path, deadline: float) -> None:
+    """Remove an empty group; it is busy for a moment longer than its last process lives."""
+    while True:
+        try:
+            folder.rmdir()
+            return
+        except OSError as problem:
+            if time.monotonic() > deadline:
+                raise ChangeFailed(
+                    f"cannot remove a control group: {problem.strerror}", where=str(folder)
+                ) from None
+            time.sleep(0.02)
 
 
 def limit_writes(group: str, device: str, iops: int | None) -> None:
@@ -127,6 +142,4 @@ def limit_writes(group: str, device: str, iops: int | None) -> None:
 def _folders(group: str) -> Iterator[Path]:
     for root in hierarchies().values():
         top = root / group
-        if top.is_dir():
-            yield top
-            yield from (path for path in top.rglob("*") if path.is_dir())
+        yield from (Path(folder) for folder, _, _ in os.walk(top))  # walk takes it well when folders vanish

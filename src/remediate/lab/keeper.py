@@ -31,7 +31,12 @@ def command(lab: Lab, node: NodeSpec) -> list[str]:
     """The command line that starts a node's keeper inside its control group."""
     keeper = [sys.executable, "-m", "remediate.lab.keeper", lab.name, node.name]
     # slave: a namespace that goes away on this machine goes away here too
-    return groups.entering(f"{node.group}.keeper", "unshare", "--mount", "--propagation", "slave", *keeper)
+    return groups.entering(group(node), "unshare", "--mount", "--propagation", "slave", *keeper)
+
+
+def group(node: NodeSpec) -> str:
+    """The control group of a node's keeper."""
+    return f"{node.group}.keeper"
 
 
 def keep(node: NodeSpec) -> None:

@@ -5,12 +5,13 @@ The bridge is not in this machine's own namespace, so no firewall or bridge filt
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from remediate.errors import ChangeFailed
+from remediate.errors import ChangeFailed, UsageProblem
 from remediate.lab import spec
 from remediate.lab.host import run
 
@@ -83,24 +84,36 @@ def cut(lab: spec.Lab, node: spec.NodeSpec) -> None:
     _in(spec.hub_namespace(lab.name), f"link set {node.name} nomaster")
 
 
-def plug(lab: spec.Lab, node: spec.NodeSpec, bridge: str = BRIDGE) -> None:
-    """Put a node's port on a bridge of the hub."""
-    _in(spec.hub_namespace(lab.name), f"link set {node.name} master {bridge}")
+def plug(lab: spec.Lab, node: spec.NodeSpec) -> None:
+    """Put a node's port on its bridge: the one of its detour where there is one, else the main one."""
+    hub = spec.hub_namespace(lab.name)
+    bridge = _side(node) if _side(node) in _links(hub) else BRIDGE
+    _in(hub, f"link set {node.name} master {bridge}")
+
+
+def master(lab: spec.Lab, node: spec.NodeSpec) -> str | None:
+    """The bridge that a node's port is on; None where it is cut off."""
+    return _links(spec.hub_namespace(lab.name)).get(node.name)
 
 
 def detour(lab: spec.Lab, node: spec.NodeSpec, near: str, far: str) -> None:
     """Lead a node's traffic over two TAP devices: a small bridge joins the node and `near`, the main one has `far`."""
-    side = f"br-{node.name}"
-    hub = spec.hub_namespace(lab.name)
+    hub, side = spec.hub_namespace(lab.name), _side(node)
+    plugged = master(lab, node) is not None
     _in(hub, f"link add {side} type bridge", f"link set {side} up")
     _in(hub, f"link set {near} master {side} up", f"link set {far} master {BRIDGE} up")
-    plug(lab, node, side)
+    if plugged:
+        plug(lab, node)
 
 
 def straight(lab: spec.Lab, node: spec.NodeSpec) -> None:
     """Undo `detour`."""
-    plug(lab, node)
-    run("ip", "-n", spec.hub_namespace(lab.name), "link", "delete", f"br-{node.name}", ok=(0, 1))
+    hub, side = spec.hub_namespace(lab.name), _side(node)
+    plugged = master(lab, node) is not None
+    if side in _links(hub):
+        _in(hub, f"link delete {side}")
+    if plugged:
+        plug(lab, node)
 
 
 def remove(name: str) -> None:
@@ -110,6 +123,17 @@ def remove(name: str) -> None:
         if namespace.name == hub or namespace.name.removeprefix(f"{hub}-n").isdigit():
             run("ip", "netns", "delete", namespace.name)
     run("ip", "link", "delete", spec.uplink(name), ok=(0, 1))
+
+
+def _side(node: spec.NodeSpec) -> str:
+    return f"br-{node.name}"
+
+
+def _links(namespace: str) -> dict[str, str | None]:
+    """Interface → the bridge that it is on."""
+    return {
+        link["ifname"]: link.get("master") for link in json.loads(run("ip", "-n", namespace, "-j", "link"))
+    }
 
 
 def _in(namespace: str, *commands: str) -> None:
@@ -128,4 +152,5 @@ def _used(routes: str, addresses: str) -> Iterator[ipaddress.IPv4Network]:
 def _reserved() -> Iterator[str]:
     """Networks of labs whose interface may be missing at the moment."""
     for description in spec.state_root().glob("*/lab.json"):
-        yield spec.load(description.parent.name).subnet
+        with contextlib.suppress(UsageProblem):  # on its way down
+            yield spec.load(description.parent.name).subnet

@@ -11,7 +11,7 @@ import msgspec
 
 from remediate.errors import UsageProblem
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
+_NAME = re.compile(r"(?!.*-n\d+$)[a-z][a-z0-9-]{0,19}")  # NAME-n1 is a node of the lab NAME
 
 
 def cache_root() -> Path:
@@ -28,11 +28,12 @@ def check_name(name: str) -> str:
     """Accept a lab's name: it becomes a part of host names, namespaces and paths.
 
     Raises:
-        UsageProblem: it is not 1–20 lower-case letters, digits and dashes.
+        UsageProblem: it is not 1–20 lower-case letters, digits and dashes, or ends like a node's name.
     """
     if not _NAME.fullmatch(name):
         raise UsageProblem(
-            f"{name!r} is no lab name", hint="a letter, then at most 19 lower-case letters, digits, dashes"
+            f"{name!r} is no lab name",
+            hint="a letter, then at most 19 lower-case letters, digits, dashes; not ending in -n1 or the like",
         )
     return name
 
