@@ -29,3 +29,8 @@ def search_path(kind: Kind, project: Path | None) -> tuple[Path, ...]:
         places.insert(0, project / kind)
     found = dict.fromkeys(place.resolve() for place in places if place.is_dir())
     return tuple(found)
+
+
+def shipped(name: str) -> str:
+    """The text of a template that ships with remediate; for constants of task modules."""
+    return (builtin("templates") / name).read_text(encoding="utf-8")
