@@ -214,11 +214,10 @@ class Rollout:
                 if not gate.passed:
                     return f"the gate after it stays closed: {refusals(gate.checks)}"
             self._replanning.reread([host])
-            wanted = frozenset(key for change in changes for key in change.keys)
-            left = wanted & self._replanning.plan(host).keys
+            left = _left(changes, self._replanning.plan(host))
         except RemediateError as problem:
             return f"it cannot be verified: {problem}"
-        return f"read again, it is not as planned: {sorted(map(str, left))}" if left else ""
+        return f"read again, this is still to be done: {'; '.join(left)}" if left else ""
 
     def _undo(self, host: str, work: Transaction, changes: Phase, began: float, why: str) -> None:
         """Take a host's changes back, say how that ended, and stop the rollout."""
@@ -272,6 +271,12 @@ def _next_phase(intents: Mapping[str, Intent]) -> dict[str, Phase]:
     return next(
         ({h: changes for h, changes in row.items() if changes} for row in rows if any(row.values())), {}
     )
+
+
+def _left(made: Phase, intent: Intent) -> list[str]:
+    """What was made and is planned again: the stale facts, read again, must ask for nothing of it."""
+    keys = frozenset(key for change in made for key in change.keys)
+    return [change.summary for change in intent.changes if change.keys & keys]
 
 
 def _instances(changes: Phase) -> tuple[str, ...]:

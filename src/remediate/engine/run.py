@@ -61,7 +61,8 @@ class Run:
         self._diagnoses = self._measures or any(
             call.uses_findings for stage in self._stages for call in stage.calls
         )
-        self._always: tuple[Fact[Any], ...] = etcd_facts() if self._diagnoses else ()
+        self._clustered = self._diagnoses or any(stage.wants_cluster for stage in self._stages)
+        self._always: tuple[Fact[Any], ...] = etcd_facts() if self._clustered else ()
         self._progress = Progress()
         self._applier = Applier(
             run,
@@ -128,9 +129,9 @@ class Run:
 
     def _look(self) -> None:
         """One exec per host for the facts of all plays."""
-        hosts = self._context if self._diagnoses else self._hosts
+        hosts = self._context if self._clustered else self._hosts
         wanted = {host: tuple(dict.fromkeys((*self._wanted(host), *self._always))) for host in hosts}
-        last = self._options.mode is Mode.CHECK and not self._diagnoses
+        last = self._options.mode is Mode.CHECK and not self._diagnoses  # nothing follows but planning
         self._world.learn(self._fleet.look(wanted, last=last))
         for host in hosts:
             error = self._world.error(host)

@@ -10,6 +10,7 @@ from remediate.engine.plan import facts_of, guard
 from remediate.engine.result import Mode
 from remediate.errors import UsageProblem
 from remediate.facts.base import Fact
+from remediate.facts.cluster import ClusterSeen
 from remediate.inventory import Inventory
 from remediate.playbook import Play, Playbook, TaskCall
 
@@ -63,8 +64,14 @@ class Stage:
         return max(values, default=default)
 
     def facts(self, host: str) -> tuple[Fact[Any], ...]:
-        """What this play's tasks must know of a host."""
-        return facts_of(self.calls, self.variables[host])
+        """What this play's tasks must be told by a host."""
+        wanted = facts_of(self.calls, self.variables[host])
+        return tuple(fact for fact in wanted if fact != ClusterSeen())
+
+    @property
+    def wants_cluster(self) -> bool:
+        """Whether a task's plan on one host depends on the others."""
+        return any(ClusterSeen() in facts_of(self.calls, self.variables[host]) for host in self.hosts)
 
 
 def prepare(playbook: Playbook, inventory: Inventory, options: Options) -> tuple[Stage, ...]:

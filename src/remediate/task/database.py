@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from remediate.etcd import actions
 from remediate.facts.base import Seen
+from remediate.node.shell import sh
 from remediate.task.base import Change, Disrupts, Irreversible, Operation
 
 LIBRARY = "etcd.sh"
@@ -54,7 +55,7 @@ class Defragment(Operation):
     def compile(cls, operations: Sequence[Defragment], seen: Seen) -> Change:  # noqa: ARG003
         """The member stands still while it works, so it counts as disrupted."""
         (operation,) = operations
-        check = _script("act_on " + operation.instance + " || r_moved 'etcd does not run any more'\n")
+        check = _script(sh("act_on {} || r_moved 'etcd does not run any more'\n", operation.instance))
         return Change(
             target=operation.target,
             summary=operation.describe(),
