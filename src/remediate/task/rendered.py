@@ -4,6 +4,6 @@ from __future__ import annotations
 
 
 class Rendered(str):
-    """The text of a template file, rendered with the host's variables before the task sees it."""
+    """The name of a file in `templates/`; the task sees its text, rendered with the host's variables."""
 
     __slots__ = ()

@@ -81,6 +81,19 @@ def _quantity(unit: type[Duration] | type[Size] | type[Share], written: Any) -> 
     return float(written)
 
 
+def shown(value: Duration | Size | Share) -> str:
+    """As one writes it: `60s`, `100MiB`, `45%`."""
+    if isinstance(value, Share):
+        return f"{value * 100:g}%"
+    if isinstance(value, Duration):
+        return f"{value:g}s"
+    units = ((factor, name) for name, factor in Size.factors.items() if name.endswith("iB"))
+    return next(
+        (f"{value // int(f)}{name}" for f, name in sorted(units, reverse=True) if value and not value % f),
+        f"{value}B",
+    )
+
+
 def decode(kind: type, written: Any) -> Any:
     """What msgspec calls for argument types that it does not know. Raises ValueError."""
     if issubclass(kind, (Duration, Size, Share)):
