@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from remediate.errors import UsageProblem
 from remediate.playbook.document import Document, Place
-from remediate.playbook.template import Scope, Templates, has_template
+from remediate.playbook.template import Compiled, Scope, Templates, has_template
 from remediate.playbook.typed import refuse_unknown_words, typed
 from remediate.task import units
 from remediate.task.base import Task
@@ -39,9 +40,7 @@ class Arguments:
 
         def decode(kind: type, written: Any) -> Any:
             if kind is Rendered:
-                name = _file_name(written)
-                compiled = self.templates.file(name, self.document.where(self.place))
-                return Rendered(scope.evaluate(compiled, name))
+                return Rendered(scope.evaluate(_file(written, self.templates), written))
             return units.decode(kind, written)
 
         rendered = scope.render(self.written)
@@ -54,17 +53,17 @@ def arguments(
     """Check arguments as far as the file alone allows. Raises UsageProblem."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     refuse_unknown_words(written, fields, f"the arguments of {place[-1]}", document, place)
+    for name in (name for name, info in fields.items() if info.required and name not in written):
+        raise UsageProblem(f"{place[-1]} needs the argument {name!r}", where=document.where(place, key=True))
     templates.check(written, lambda found: document.where((*place, *found)))
 
     def decode(argument: type, value: Any) -> Any:
         if argument is Rendered:
-            name = _file_name(value)
-            templates.file(name, document.where(place))
-            return Rendered(name)
+            _file(value, templates)
+            return Rendered(value)
         return units.decode(argument, value)
 
-    fixed = not has_template(written)
-    if fixed or any(info.required and name not in written for name, info in fields.items()):
+    if not has_template(written):
         task = typed(written, kind, document, place, decode=decode)
         depends = any(isinstance(getattr(task, name), Rendered) for name in kind.__struct_fields__)
         return Arguments(kind, written, document, place, templates, None if depends else task)
@@ -74,7 +73,11 @@ def arguments(
     return Arguments(kind, written, document, place, templates)
 
 
-def _file_name(written: Any) -> str:
+def _file(written: Any, templates: Templates) -> Compiled:
+    """A compiled file. Raises ValueError, to which msgspec adds the place."""
     if not isinstance(written, str):
         raise ValueError("expected the name of a file in templates/")
-    return written
+    try:
+        return templates.file(written, "")
+    except UsageProblem as problem:
+        raise ValueError(problem.message) from None

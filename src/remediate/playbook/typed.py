@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -17,7 +17,17 @@ Decode = Callable[[type, Any], Any]
 
 _PATH = re.compile(r" - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`\Z", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
-_WORDS = {"`object`": "a mapping", "`array`": "a list", "`str`": "text", "`null`": "nothing"}
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_CHOICE = re.compile(r"Invalid enum value (.*)", re.DOTALL)
+_OWN = re.compile(r"(\w+): ")
+_KINDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+}
 
 
 def typed(
@@ -28,7 +38,7 @@ def typed(
     Args:
         value: what stands in the document at `base`, possibly with its templates rendered.
         kind: the type that it must have.
-        decode: msgspec's hook for types of our own.
+        decode: msgspec's hook for types of our own; its ValueErrors, and those of a `__post_init__`, get their place.
         strict: False where text may stand for a number, as a rendered template does.
 
     Raises:
@@ -42,9 +52,20 @@ def typed(
         return convert(value)
     except msgspec.ValidationError as problem:
         message, place, key = _located(str(problem), value, convert)
-        raise UsageProblem(
-            _plain(message, base + place), where=document.where(base + place, key=key)
-        ) from None
+    if unknown := _UNKNOWN.fullmatch(message):
+        inside = _struct(_type_at(kind, place))
+        known = inside.__struct_fields__ if inside else ()
+        refuse_unknown_words({unknown[1]: None}, known, _called(base + place), document, base + place)
+    hint = ""
+    if choice := _CHOICE.fullmatch(message):
+        words = _choices(_type_at(kind, place))
+        message, hint = f"{choice[1]} is not known here", nearest(choice[1].strip("'"), words)
+    name = _called(base + place)
+    raise UsageProblem(
+        f"{name}: {_plain(message)}" if name else _plain(message),
+        where=document.where(base + place, key=key),
+        hint=hint,
+    )
 
 
 def refuse_unknown_words(
@@ -61,20 +82,51 @@ def refuse_unknown_words(
             )
 
 
-def _plain(message: str, place: Place) -> str:
-    for word, said in _WORDS.items():
-        message = message.replace(word, said)
-    message = message.replace("Object missing required field", "missing").replace("Expected", "expected")
-    message = message.replace("Object contains unknown field", "unknown word").replace(" | ", " or ")
-    names = [step for step in place if isinstance(step, str)]
-    return f"{names[-1]}: {message.replace('`', '')}" if names else message.replace("`", "")
+def _called(place: Place) -> str:
+    """The last word of a place; a list's item is called by the list."""
+    return next((step for step in reversed(place) if isinstance(step, str)), "")
+
+
+def _plain(message: str) -> str:
+    """msgspec's message with types called as a playbook's author calls them."""
+    said = re.sub(r"`([^`]*)`", _said, message).replace("Object missing required field", "missing")
+    return said[:1].lower() + said[1:] if said.startswith("Expected") else said
+
+
+def _said(match: re.Match[str]) -> str:
+    kinds = [_KINDS.get(word, word) for word in match[1].split(" | ") if word != "null"]
+    return " or ".join(kinds) or "nothing"
+
+
+def _type_at(kind: Any, place: Place) -> Any:
+    """The type of a field, followed through structs; None where the place leads elsewhere."""
+    for step in place:
+        inside = _struct(kind)
+        fields = {field.encode_name: field.type for field in msgspec.structs.fields(inside)} if inside else {}
+        kind = fields.get(str(step))
+    return kind
+
+
+def _struct(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that a type is, or that a union has."""
+    options = [kind, *get_args(kind)]
+    return next((one for one in options if isinstance(one, type) and issubclass(one, msgspec.Struct)), None)
+
+
+def _choices(kind: Any) -> list[str]:
+    """The words of a `Literal`, also inside a union."""
+    if get_origin(kind) is Literal:
+        return [str(word) for word in get_args(kind)]
+    return [word for inside in get_args(kind) for word in _choices(inside)]
 
 
 def _located(message: str, value: Any, convert: Callable[[Any], Any]) -> tuple[str, Place, bool]:
     """The message without its path, the place that it speaks of, and whether it means the key there."""
     match = _PATH.search(message)
     if match is None:
-        return message, (), False
+        own = _OWN.match(message)  # a `__post_init__` that names the field it complains about
+        named = own is not None and isinstance(value, dict) and own[1] in value
+        return (message[own.end() :], (own[1],), False) if own and named else (message, (), False)
     place: list[str | int] = []
     for step in _STEP.finditer(match["path"]):
         if step["name"] is not None:
@@ -83,10 +135,9 @@ def _located(message: str, value: Any, convert: Callable[[Any], Any]) -> tuple[s
             place.append(int(step["index"]))
         else:
             place.append(_culprit(message, value, place, convert))
-    text = message[: match.start()]
     if match["key"]:
         place.append(_culprit(message, value, place, convert))
-    return text, tuple(place), bool(match["key"])
+    return message[: match.start()], tuple(place), bool(match["key"])
 
 
 def _culprit(message: str, value: Any, place: list[str | int], convert: Callable[[Any], Any]) -> str | int:
