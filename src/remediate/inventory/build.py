@@ -42,6 +42,7 @@ class VariableFiles(Protocol):
 
 @dataclass(slots=True)
 class _Group:
+    where: str
     hosts: dict[str, None] = field(default_factory=dict)
     children: dict[str, None] = field(default_factory=dict)
     parents: dict[str, None] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class Builder:
     """Collects what the sources say, in their order, as Ansible's inventory plugins do."""
 
     def __init__(self) -> None:
-        self._groups: dict[str, _Group] = {"all": _Group(), "ungrouped": _Group()}
+        self._groups: dict[str, _Group] = {"all": _Group(""), "ungrouped": _Group("")}
         self._hosts: dict[str, _Host] = {}
         self.add_child("all", "ungrouped", "")
 
@@ -75,7 +76,7 @@ class Builder:
     def add_group(self, name: str, where: str) -> None:
         """Name a group; naming it again is fine."""
         if name not in self._groups:
-            self._groups[check_group_name(name, where)] = _Group()
+            self._groups[check_group_name(name, where)] = _Group(where)
 
     def add_child(self, parent: str, child: str, where: str) -> None:
         """Put a group into another one; both are known. Raises UsageProblem where that makes a cycle."""
@@ -144,7 +145,7 @@ class Builder:
         """Groups without a parent belong to `all`, hosts without a group to `ungrouped`."""
         for name, group in self._groups.items():
             if name != "all" and not group.parents:
-                self.add_child("all", name, "")
+                self.add_child("all", name, group.where)
         grouped = {
             host
             for name, group in self._groups.items()

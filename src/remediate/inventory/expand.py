@@ -16,6 +16,7 @@ from remediate.inventory.names import nearest
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2.nodes import Template
 
 _MARKS = ("{{", "{%", "{#")
 _FILTERS = ("default", "d", "first", "int", "join", "last", "lower", "replace", "string", "trim", "upper")
@@ -61,24 +62,35 @@ class Expander:
         return value
 
     def _render(self, text: str) -> str:
-        from jinja2 import TemplateError, meta, nodes
+        from jinja2 import TemplateError
 
-        allowed = (nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem)
+        names: set[str] = set()
         try:
-            tree = self._environment.parse(text)
-            for node in tree.find_all(nodes.Node):
-                if not isinstance(node, (*allowed, nodes.Filter, nodes.Concat, nodes.Keyword)):
-                    raise self._problem(
-                        f"{text!r} is more than a reference",
-                        f"it may use {', '.join(_FILTERS)}; see -e for the rest",
-                    )
-            names = meta.find_undeclared_variables(tree)
-            known = {name: self.value(name) for name in sorted(names) if name in self._variables}
+            tree, names = self._parse(text)
+            known = {name: self.value(name) for name in sorted(names & self._variables.keys())}
             return self._environment.from_string(tree).render(known)
         except TemplateError as error:
-            unknown = sorted(names - self._variables.keys()) if "names" in locals() else []
-            hint = nearest(unknown[0], self._variables) if unknown else ""
-            raise self._problem(f"{text!r} cannot be expanded: {error.message}", hint) from None
+            raise self._failed(text, error.message or "", names) from None
+
+    def _parse(self, text: str) -> tuple[Template, set[str]]:
+        """The template's tree, and the names in it. Raises TemplateSyntaxError for more than references."""
+        from jinja2 import TemplateSyntaxError, meta, nodes
+
+        allowed = (nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem)
+        tree = self._environment.parse(text)
+        for node in tree.find_all(nodes.Node):
+            if not isinstance(node, (*allowed, nodes.Filter, nodes.Concat, nodes.Keyword)):
+                raise TemplateSyntaxError(
+                    f"only references and the filters {', '.join(_FILTERS)} are possible", 1
+                )
+        return tree, meta.find_undeclared_variables(tree)
+
+    def _failed(self, text: str, why: str, names: set[str]) -> UsageProblem:
+        if any("pass" in name for name in self._open):  # the text may be a password that holds {{
+            return self._problem("the template cannot be expanded", "its text is not shown")
+        unknown = sorted(names - self._variables.keys())
+        hint = nearest(unknown[0], self._variables) if unknown else ""
+        return self._problem(f"{text!r} cannot be expanded: {why}", hint)
 
     @cached_property
     def _environment(self) -> Environment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,29 @@ def read_script(builder: Builder, path: Path, name: str, *, timeout: float = TIM
     check_owner(path, name)
     deadline = time.monotonic() + timeout
     output = _run(path, name, deadline, "--list")
+    take_output(builder, output, path, name, lambda host: _run(path, name, deadline, "--host", host))
+
+
+def take_output(
+    builder: Builder, output: dict[str, Any], path: Path, name: str, ask: Callable[[str], dict[str, Any]]
+) -> None:
+    """Add what the program said.
+
+    Args:
+        builder: where it goes.
+        output: its answer to `--list`.
+        path: the program's absolute path.
+        name: how messages call it.
+        ask: gives its answer to `--host`, which is wanted where the first has no `_meta`.
+
+    Raises:
+        UsageProblem: the answer does not say groups, hosts and variables.
+    """
     reader = _Reader(builder, path, f"{name} --list")
     reader.groups(output)
     host_variables = _meta(output, name)
     for host in reader.hosts:
-        said = (
-            _run(path, name, deadline, "--host", host) if host_variables is None else host_variables.get(host)
-        )
-        reader.host(host, {} if said is None else said)
+        reader.host(host, ask(host) if host_variables is None else host_variables.get(host, {}))
 
 
 def check_owner(path: Path, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import Final
 
 REDACTED: Final = "[redacted]"
@@ -30,7 +29,7 @@ class Secret:
         return format(REDACTED, spec)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+        return isinstance(other, Secret) and self._text == other._text
 
     def __hash__(self) -> int:
         return hash((Secret, self._text))

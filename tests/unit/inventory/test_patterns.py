@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Inventory, Invent
 
 def ordered(pattern: str, names: list[str]) -> list[str]:
     """The names; sorted where the pattern means "all", whose order Ansible takes from a set two levels down."""
-    pieces = pattern.replace(",", ":").replace(" ", "").split(":")
+    pieces = re.sub(r"\[.*?\]| ", "", pattern).replace(",", ":").split(":")
     everything = {"all", "*"} & set(pieces) or all(piece[0] in "!&" for piece in pieces)
     return sorted(names) if everything else names
 
