@@ -11,18 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from remediate.errors import Refused
-from remediate.etcd.flags import flags_of
+from remediate.etcd.flags import check_environment, flags_of
 from remediate.etcd.manifest import command_of
 from remediate.facts.base import Fact, Seen
 from remediate.facts.etcd import EtcdProcesses
 from remediate.facts.manifests import StaticPods
-from remediate.facts.version import ServerVersion
 from remediate.task.base import Noop, Operation, Task
 from remediate.task.flags import SetFlag, live, manifest
-
-LOSSY = ("dev", "lab")
-"""Environments in which acknowledged writes may be lost (SAFETY, I1)."""
 
 
 class EtcdFlags(Task):
@@ -50,18 +45,14 @@ class EtcdFlags(Task):
                 raise ValueError(f"{name!r}: write a flag's name without dashes")
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """The live command line, the manifest, and the version."""
-        return (EtcdProcesses(), StaticPods(), ServerVersion(self.instance))
+        """The live command line and the manifest; the version is read only where there is something to change."""
+        return (EtcdProcesses(), StaticPods())
 
     def guard(self, variables: Mapping[str, Any]) -> None:
         """Without fsync a power cut loses acknowledged writes (etcd#14098): only where that is allowed."""
-        environment = variables.get("remediate_environment", "production")
-        if _text(self.set.get("unsafe-no-fsync", False)) != "false" and environment not in LOSSY:
-            raise Refused(
-                f"unsafe-no-fsync loses acknowledged writes on a power cut, and this is {environment}",
-                where=str(variables.get("inventory_hostname", "")),
-                hint="only an inventory with remediate_environment: dev or lab permits it",
-            )
+        environment = str(variables.get("remediate_environment", "production"))
+        wishes = {name: _text(value) for name, value in self.set.items()}
+        check_environment(wishes, environment, where=str(variables.get("inventory_hostname", "")))
 
     def plan(self, seen: Seen) -> Iterator[Operation | Noop]:
         """One operation per flag whose value in the file or in the process is not as wished."""

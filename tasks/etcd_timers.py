@@ -15,7 +15,6 @@ from remediate.facts.base import Fact, Seen
 from remediate.facts.cluster import ClusterSeen, ClusterView
 from remediate.facts.etcd import EtcdProcesses
 from remediate.facts.manifests import StaticPods
-from remediate.facts.version import ServerVersion
 from remediate.task.base import Noop, Operation, Task
 from remediate.task.flags import SetFlag
 
@@ -28,7 +27,7 @@ class EtcdTimers(Task):
 
     def facts(self) -> Sequence[Fact[Any]]:
         """What SetFlag needs, and the cluster with its measurements."""
-        return (EtcdProcesses(), StaticPods(), ServerVersion("etcd"), ClusterSeen())
+        return (EtcdProcesses(), StaticPods(), ClusterSeen())
 
     def plan(self, seen: Seen) -> Iterator[Operation | Noop]:
         """Set what differs from the proposal on each of the host's members."""

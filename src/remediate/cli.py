@@ -139,7 +139,7 @@ _inventory_option = click.option(
 @_inventory_option
 @_run_options
 @click.pass_context
-def cli(ctx: click.Context, inventory: str | None, **options: Any) -> None:
+def cli(ctx: click.Context, /, inventory: str | None, **options: Any) -> None:
     """Measure etcd, say what is wrong, repair it one member at a time, and prove that it helped.
 
     Without a command it runs the playbook `incident`: measure, findings, plan, ask, change behind health gates,
@@ -163,7 +163,7 @@ def cli(ctx: click.Context, inventory: str | None, **options: Any) -> None:
 @_inventory_option
 @_run_options
 @click.pass_obj
-def run(before: str | None, playbook: str, inventory: str | None, **options: Any) -> None:
+def run(before: str | None, /, playbook: str, inventory: str | None, **options: Any) -> None:
     """Run PLAYBOOK, by name or path, on the hosts of an inventory."""
     _run(playbook, inventory or before, options)
 
@@ -174,7 +174,7 @@ def run(before: str | None, playbook: str, inventory: str | None, **options: Any
 @_measure_options
 @_connection_options
 @click.pass_obj
-def diagnose(before: str | None, inventory: str | None, **options: Any) -> None:
+def diagnose(before: str | None, /, inventory: str | None, **options: Any) -> None:
     """Measure and say what is wrong; change nothing on the nodes."""
     _run("diagnose", inventory or before, options | {"diagnose": True})
 
@@ -186,7 +186,7 @@ def diagnose(before: str | None, inventory: str | None, **options: Any) -> None:
 )
 @click.option("--graph", "show", flag_value="graph", help="A tree, as ansible-inventory --graph prints it.")
 @click.pass_obj
-def show_inventory(before: str | None, inventory: str | None, show: str) -> None:
+def show_inventory(before: str | None, /, inventory: str | None, show: str) -> None:
     """Show what an inventory means."""
     from remediate import command
 

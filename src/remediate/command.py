@@ -32,10 +32,14 @@ def show_inventory(name: str, how: str) -> str:
 
 def describe_tasks(name: str | None) -> str:
     """The tasks' documentation, generated from their code. Raises UsageProblem."""
-    from remediate.task.documentation import documentation, overview
+    from remediate.task.documentation import documentation
 
     catalog = _catalog()
-    return overview(catalog) if name is None else documentation(name, catalog.load(name))
+    if name is not None:
+        return str(documentation(name, catalog.load(name)))
+    pages = [documentation(known, catalog.load(known)) for known in catalog.names]
+    width = max(len(page.name) for page in pages)
+    return "\n".join(f"{page.name:{width}}  {page.summary}" for page in pages)
 
 
 def run(playbook: str, inventory: str, given: Mapping[str, Any]) -> int:

@@ -121,6 +121,12 @@ class Run:
         if self._options.mode is Mode.DIAGNOSE:
             return
         self._plan()
+        if any(intent.disrupts for intent in self._progress.all_intents()):
+            # Only now etcd itself is asked on every member: guards need its version, gates its health.
+            self._applier.look_at_gates(self._context)
+            self._plan()
+        for stage in self._stages:
+            self._observer.on(self._planned(stage, self._progress.intents[stage.number]))
         if self._options.mode is Mode.APPLY and any(i.changes for i in self._progress.all_intents()):
             self._refuse()
             self._consent()
@@ -170,7 +176,6 @@ class Run:
                 for change in intents[host].changes:
                     world = world.predict(host, change.predicts)
             self._progress.intents[stage.number] = intents
-            self._observer.on(self._planned(stage, intents))
 
     def _planned(self, stage: Stage, intents: dict[str, Intent]) -> Planned:
         pace = stage.play.pace(disrupts=any(intent.disrupts for intent in intents.values()))
@@ -194,9 +199,6 @@ class Run:
         refused = [host for host, problem in self._progress.problems.items() if problem.outcome == "refused"]
         if refused:
             raise Refused(f"nothing was changed, because {', '.join(refused)} cannot be")
-        if not any(intent.disrupts for intent in self._progress.all_intents()):
-            return
-        self._applier.look_at_gates(self._context)
         for intent in self._progress.all_intents():
             for instance in dict.fromkeys(c.instance for c in intent.changes if c.instance):
                 self._refuse_closed(intent.host, instance)

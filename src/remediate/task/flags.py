@@ -7,16 +7,17 @@ import hashlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from remediate.errors import Refused
 from remediate.etcd import actions
-from remediate.etcd.flags import check_flags, flags_of, timers_first
+from remediate.etcd.flags import check_flags, check_places, flags_of, timers_first
 from remediate.etcd.manifest import command_of, edit
-from remediate.etcd.model import EtcdProcess, ManifestFile
-from remediate.facts.base import Seen
-from remediate.facts.etcd import EtcdProcesses
+from remediate.etcd.model import EtcdProcess, EtcdStatus, ManifestFile
+from remediate.facts.base import Fact, Seen
+from remediate.facts.cluster import ClusterSeen
+from remediate.facts.etcd import EtcdApi, EtcdProcesses
 from remediate.facts.manifests import StaticPods
-from remediate.facts.version import ServerVersion
 from remediate.node.shell import sh
 from remediate.task.base import Change, Disrupts, Operation
 
@@ -87,8 +88,12 @@ class SetFlag(Operation):
             where=f"{seen.host}:{file.path}",
         )
         command = command_of(text, where=f"{seen.host}:{file.path}")
-        version = seen.known(ServerVersion(instance))
-        check_flags(flags_of(command), version, where=seen.host)
+        status = _status(seen, instance)
+        running = flags_of(process.argv, process.environment) if process else {}
+        check_flags(
+            flags_of(command), _version(seen, status), where=seen.host, running=running, status=status
+        )
+        check_places(command, process.environment if process else {}, where=seen.host)
         return _change(operations, file, replace(file, text=text, sha256=_sha(text)), process, command, seen)
 
 
@@ -119,6 +124,19 @@ def manifest(seen: Seen, instance: str) -> ManifestFile:
             f"there is no manifest of «{instance}»", where=seen.host, hint="flags are edited in static pods"
         )
     return mine[0]
+
+
+def _status(seen: Seen, instance: str) -> EtcdStatus | None:
+    """What the member said of itself; unknown on a first look, which does not ask etcd."""
+    return next((a.status for a in seen.known(EtcdApi()) or () if a.instance == instance), None)
+
+
+def _version(seen: Seen, status: EtcdStatus | None) -> str | None:
+    """The running version; of a member that is down, what the others run."""
+    if status:
+        return status.version
+    view = seen.known(ClusterSeen())
+    return next((h.status.version for h in view.cluster.hosts if h.status), None) if view else None
 
 
 def _sha(text: str) -> str:
@@ -190,7 +208,7 @@ def _identity(process: EtcdProcess | None) -> tuple[int, int]:
 
 def _predicted(
     old: ManifestFile, new: ManifestFile, process: EtcdProcess | None, command: Sequence[str], seen: Seen
-) -> dict[object, object]:
+) -> dict[Fact[Any], Any]:
     pods = tuple(new if file.path == old.path else file for file in seen[StaticPods()])
     running = tuple(
         replace(p, argv=tuple(command)) if process and p.instance == process.instance else p
