@@ -166,6 +166,15 @@ etcd_load() {
     etcd_local_url "${e_metrics:-$e_url}" && e_metrics=$e_first
 }
 
+# etcd_find INSTANCE: set e_pid to that server's.
+etcd_find() {
+    for e_pid in $etcd_pids; do
+        eval "e_instance=\$etcd_name_$e_pid"
+        [ "$e_instance" != "$1" ] || return 0
+    done
+    return 1
+}
+
 etcd_k3s=/var/lib/rancher/k3s/server/db/etcd/config
 etcd_names=
 for e_pid in $(pgrep -x 'etcd|k3s-server' 2>/dev/null || pidof etcd 2>/dev/null); do
