@@ -59,8 +59,36 @@ class NotMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """What went wrong in a member while its metrics were watched.
+
+    Attributes:
+        seconds: how long it was watched.
+        leader_changes: times that it saw the leader change.
+        failed_proposals: writes that the cluster did not take.
+        slow_applies: writes that took longer than 100 ms to apply (etcd, "apply request took too long").
+        slow_reads: linearizable reads that waited too long for the leader.
+        heartbeat_failures: heartbeats that it could not send in time as the leader.
+    """
+
+    seconds: float
+    leader_changes: int
+    failed_proposals: int
+    slow_applies: int
+    slow_reads: int
+    heartbeat_failures: int
+
+    def per_second(self, count: int) -> float:
+        """A count of this window as a rate."""
+        return count / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Measurements:
-    """One side (before or after) of a run. Keys are `EtcdHost.name`."""
+    """One side (before or after) of a run. Keys are `EtcdHost.name`.
+
+    A latency without samples says that there was nothing to measure: an idle member, or one that does not sync.
+    """
 
     fsync: Mapping[str, Latency] = field(default_factory=dict)
     commit: Mapping[str, Latency] = field(default_factory=dict)
@@ -68,3 +96,4 @@ class Measurements:
     network: tuple[NetworkPath, ...] = ()
     not_measured: tuple[NotMeasured, ...] = ()
     leader_changes: Mapping[str, int] = field(default_factory=dict)
+    rates: Mapping[str, Rates] = field(default_factory=dict)
