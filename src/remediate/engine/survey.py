@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from remediate.diagnosis import diagnose
+from remediate.engine import gates
 from remediate.engine.events import Found, Measuring, Note, Observer
 from remediate.engine.look import Look
 from remediate.engine.setup import Options
 from remediate.engine.world import Fleet, World
 from remediate.errors import RemediateError
-from remediate.etcd.model import Cluster
+from remediate.etcd.assemble import gate_facts
+from remediate.etcd.model import Cluster, EtcdHost
 from remediate.measure.campaign import MeasureOptions, measure
 from remediate.measure.model import Measurements
 from remediate.node.api import Clock, Node
@@ -64,4 +66,20 @@ def _measure(
     def tell(what: str, host: str, progress: float | None = None, detail: str = "") -> None:
         observer.on(Measuring(what, host, progress, detail))
 
-    return measure(cluster, nodes, wanted, clock, tell)
+    def closed(member: EtcdHost) -> str | None:
+        return _unfit(world, fleet, cluster, member)
+
+    return measure(cluster, nodes, wanted, clock, tell, gate=closed)
+
+
+def _unfit(world: World, fleet: Fleet, cluster: Cluster, member: EtcdHost) -> str | None:
+    """Why this member must not be put under load now: were it lost, the others would make no quorum."""
+    hosts = tuple(dict.fromkeys(host.host for host in cluster.hosts))
+    world.learn(fleet.look({host: gate_facts() for host in hosts}, quiet=True))
+    place = world.instance(member.host, member.instance)
+    if place is None or place[1].process is None:
+        return None  # nothing runs there that load could disturb
+    now = gates.moment(place[0])
+    start = gates.Moment(now.term, 0) if now else None  # hosts answer in turn: one look cannot tell who lags
+    checks = gates.before(*place, gates.baseline(cluster), start, allow_outage=False)
+    return None if gates.passed(checks) else gates.refusals(checks)
