@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from remediate.facts.base import Fact, Frame
 from remediate.node.shell import sh
+
+_NUMBERS = re.compile(r" (\d{1,4})(?: (\d{1,3}))?\n")
 
 
 def compile_batch(facts: Sequence[Fact[Any]], nonce: str) -> str:
@@ -36,13 +38,34 @@ def split_frames(output: str, nonce: str, facts: Sequence[Fact[Any]]) -> tuple[d
         Whole frames by number, each held to its fact's cap, and the number of the frame that was never closed.
     """
     whole: dict[int, Frame] = {}
-    for match in re.finditer(rf"{nonce} (\d+)\n(.*?)(?:{nonce} \1 (\d+)\n|\Z)", output, re.DOTALL):
-        number, out, code = int(match[1]), match[2], match[3]
-        if code is None:
-            return whole, number
-        cap = facts[number].cap
-        whole[number] = Frame(out[:cap], int(code), truncated=len(out) > cap)
-    return whole, None
+    opened: _Mark | None = None
+    for mark in _marks(output, nonce, len(facts)):
+        if opened is None and mark.code is None:
+            opened = mark
+        elif opened and mark.code is not None and mark.number == opened.number:
+            out, cap = output[opened.end : mark.start], facts[mark.number].cap
+            whole[mark.number] = Frame(out[:cap], mark.code, truncated=len(out) > cap)
+            opened = None
+    return whole, opened.number if opened else None
+
+
+class _Mark(NamedTuple):
+    """Where a frame opens, or where it closes with the probe's exit code."""
+
+    start: int
+    end: int
+    number: int
+    code: int | None
+
+
+def _marks(output: str, nonce: str, count: int) -> Iterator[_Mark]:
+    """The marks of `count` frames; the nonce alone, as a probe with `set -x` may print it, is none."""
+    start = output.find(nonce)
+    while start >= 0:
+        match = _NUMBERS.match(output, start + len(nonce))
+        if match and int(match[1]) < count:
+            yield _Mark(start, match.end(), int(match[1]), int(match[2]) if match[2] else None)
+        start = output.find(nonce, start + 1)
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
@@ -48,6 +49,9 @@ HOST_KEYS = (
 
 WINDOW = 256 * 1024
 """Bytes that a host may send before they are read, so what a channel holds (paramiko's default is 2 MiB)."""
+
+PEER_TIMEOUT = 20
+"""Seconds without an answer that break a connection: a node that lost its power says no farewell (tcp(7))."""
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # its tracebacks are told as errors of ours
 
@@ -92,12 +96,33 @@ class KnownKeysOnly(paramiko.MissingHostKeyPolicy):
         )
 
 
+class PromptSocket(socket.socket):
+    """A TCP socket that neither waits before it sends nor before it acknowledges.
+
+    sshd holds its second small packet back until the first is acknowledged (Nagle), and Linux acknowledges 40 ms
+    late: the first channel of a connection came up after 46 ms, with this after 4 [measured].
+    """
+
+    def __init__(self, fileno: int) -> None:
+        super().__init__(fileno=fileno)
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_TIMEOUT * 1000)
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """As in socket; the kernel forgets TCP_QUICKACK after each packet (tcp(7))."""
+        data = super().recv(size, flags)
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return data
+
+
 def transport_factory(known: Sequence[KnownKey]) -> Callable[..., paramiko.Transport]:
     """Makes transports with strong algorithms only, which ask first for the host keys that are known."""
     held = {algorithm for entry in known for algorithm in _signatures(entry.algorithm)}
     host_keys = sorted(HOST_KEYS, key=lambda name: name not in held)
 
     def make(sock: Any, **options: Any) -> paramiko.Transport:
+        if isinstance(sock, socket.socket):  # not a jump host's channel
+            sock = PromptSocket(fileno=sock.detach())
         transport = paramiko.Transport(sock, default_window_size=WINDOW, **options)
         security = transport.get_security_options()
         security.ciphers, security.digests = CIPHERS, MACS

@@ -53,7 +53,7 @@ class Connector:
     def __init__(self, options: ConnectOptions | None = None) -> None:
         """Read ssh_config. Raises UsageProblem where it cannot be read."""
         self._options = options or ConnectOptions()
-        self._config = fabric.Config(lazy=True, ssh_config=_ssh_config(self._options.ssh_configs))
+        self._ssh_config = _ssh_config(self._options.ssh_configs)
         self._ring = KeyRing()
         self._lock = RLock()  # a chain of jump hosts is made from within
         self._known: dict[tuple[Path, ...], KnownHosts] = {}
@@ -111,7 +111,7 @@ class Connector:
             place.host,
             user=place.user,
             port=place.port,
-            config=self._config,
+            config=fabric.Config(lazy=True, ssh_config=self._ssh_config),  # a connection writes to it
             gateway=False,  # Fabric's own jump hosts would accept every host key
             forward_agent=False,  # SAFETY, security case 8
             connect_timeout=ceil(timeout),
