@@ -91,14 +91,17 @@ def no_compaction(case: Case) -> Iterator[Finding]:
     compacted = {host.compact_rev_key for host in case.hosts}
     if True in compacted or False not in compacted:
         return
-    without = {host.name: why for host in case.hosts if (why := _never_compacts(case.live.get(host.name)))}
+    without: dict[str, list[str]] = {}
+    for host in case.hosts:
+        without.setdefault(_never_compacts(case.live.get(host.name)), []).append(host.name)
+    without.pop("", None)
     if without:
         yield case.found(
             "no-compaction",
             Severity.WARNING,
             "old revisions are kept for ever: "
-            + "; ".join(f"{name} {why}" for name, why in without.items())
-            + "; no API server compacts (compact_rev_key is absent or stale)",
+            + "; ".join(f"{why} on {', '.join(names)}" for why, names in without.items())
+            + "; and no API server compacts (compact_rev_key is absent or stale)",
             remedy=remedies.COMPACT,
             source=limit.ETCD_MAINTENANCE,
         )
@@ -113,9 +116,9 @@ def _never_compacts(flags: Flags | None) -> str:
         flags.get("auto-compaction-retention", "0"),
     )
     if retention.strip() in ("", "0", "0s", "0h", "0m"):
-        return "has no auto-compaction-retention"
+        return "no auto-compaction-retention"
     if mode == "revision" and not retention.strip().isdecimal():
-        return f"has mode revision with retention {retention}, which etcd reads as a huge number of revisions"
+        return f"mode revision with retention {retention}, which etcd reads as a huge number of revisions"
     return ""
 
 
