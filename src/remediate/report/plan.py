@@ -21,9 +21,8 @@ def plan_lines(planned: Planned, width: int | None, *, diff: bool, verbose: bool
         verbose: say of each task without anything to do why that is so.
     """
     changing = [host for host in planned.hosts if host.changes]
-    yield line(
-        Span(f"Play «{planned.play}»", "heading"), f": {_pace(planned) if changing else 'nothing to do'}"
-    )
+    head = line(Span(f"Play «{planned.play}»: ", "heading"))
+    yield from paragraph(head, _pace(planned) if changing else "nothing to do", width)
     for number, host in enumerate(changing, 1):
         yield from _host_lines(number, host, width, diff)
     yield from _idle_lines(planned, width, verbose)
@@ -41,10 +40,9 @@ def _pace(planned: Planned) -> str:
 
 
 def _host_lines(number: int, host: HostPlan, width: int | None, diff: bool) -> Iterator[Line]:
-    note = f"  ({host.note})" if host.note else ""
-    yield line(f"  {number}. ", Span(host.host, "heading"), note)
+    yield line(f"  {number}. ", Span(host.host, "heading"), f"  ({host.note})" if host.note else "")
     for change in host.changes:
-        yield from paragraph(line(f"     {'~'} "), f"{change.summary}{_disrupts(change)}", width)
+        yield from paragraph(line("     ~ "), f"{change.summary}{_disrupts(change)}", width)
         if diff and change.diff:
             yield from diff_lines(change.diff, indent=7)
 
@@ -55,7 +53,7 @@ def _disrupts(change: ChangeResult) -> str:
 
 def diff_lines(diff: str, indent: int = 0) -> Iterator[Line]:
     """A unified diff, coloured by its first characters; secrets of several lines are cut out while it is whole."""
-    for text in redact(diff).splitlines():
+    for text in redact(diff).rstrip("\n").split("\n"):
         role = next((role for start, role in _DIFF_ROLES if text.startswith(start)), "")
         yield line(" " * indent, Span(text, role))
 
