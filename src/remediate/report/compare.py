@@ -181,6 +181,8 @@ _SHOWN_BY_SILENCE: Final = frozenset({"member-down", "no-leader", "quorum-at-ris
 
 def _blind(finding: Finding, after: Look) -> str:
     """Why the second look cannot judge a finding; empty where it can."""
+    if finding.host and not host_of(after, finding.host):
+        return f"{finding.host} was not looked at again"
     if finding.id in _NOISY and finding.host:
         return _NOISY[finding.id](after, finding.host).why
     if finding.id in _NEEDS_NETWORK and not any(p.effective_ms is not None for p in after.measured.network):
