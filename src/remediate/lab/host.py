@@ -14,12 +14,11 @@ PACKAGES = {
     "mmdebstrap": "mmdebstrap",
     "mkfs.xfs": "xfsprogs",
     "ip": "iproute2",
-    "bridge": "iproute2",
     "losetup": "mount",
     "unshare": "util-linux",
     "nsenter": "util-linux",
     "ssh": "openssh-client",
-    "ssh-keygen": "openssh-client",
+    "mount": "mount",
     "tar": "tar",
 }
 """Host tool → Debian package."""

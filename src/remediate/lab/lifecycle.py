@@ -52,7 +52,8 @@ def up(request: Request, progress: Progress) -> Lab:
     require_tools()
     home = spec.state_root() / spec.check_name(request.name)
     if home.exists():
-        raise UsageProblem(f"lab {request.name!r} is up, or was left half-way", hint="remediate lab down")
+        hint = f"remediate lab down --name {request.name}"
+        raise UsageProblem(f"lab {request.name!r} is up, or was left half-way", hint=hint)
     built = images.ensure(None if request.bare else request.etcd, progress)
     try:
         lab = _claim(request, built)

@@ -33,7 +33,7 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise UsageProblem(
             f"{name!r} is no lab name",
-            hint="a letter, then at most 19 lower-case letters, digits, dashes; not ending in -n1 or the like",
+            hint="a letter, then at most 19 letters, digits, dashes, all lower-case; not ending like -n1",
         )
     return name
 
@@ -170,15 +170,17 @@ def load(name: str) -> Lab:
     """Read a lab's description.
 
     Raises:
-        UsageProblem: no such lab is up, or its description is damaged.
+        UsageProblem: no such lab is up, its description is damaged, or it may not be read.
     """
     path = state_root() / check_name(name) / "lab.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Lab, dec_hook=_decode)
     except FileNotFoundError:
-        raise UsageProblem(f"lab {name!r} is not up", hint="remediate lab up") from None
+        raise UsageProblem(f"lab {name!r} is not up", hint=f"remediate lab up --name {name}") from None
+    except PermissionError:
+        raise UsageProblem("the lab's files are root's", where=str(path), hint="use sudo") from None
     except msgspec.DecodeError as damage:
-        raise UsageProblem(str(damage), where=str(path), hint="remediate lab down, then lab up") from None
+        raise UsageProblem(str(damage), where=str(path), hint=f"remediate lab down --name {name}") from None
 
 
 def _decode(kind: type, value: object) -> object:
