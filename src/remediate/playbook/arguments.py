@@ -44,7 +44,9 @@ class Arguments:
             return units.decode(kind, written)
 
         rendered = scope.render(self.written)
-        return typed(rendered, self.kind, self.document, self.place, decode=decode, strict=False)
+        return typed(
+            rendered, self.kind, self.document, self.place, decode=decode, strict=False, host=scope.host
+        )
 
 
 def arguments(

@@ -99,8 +99,14 @@ def data_for_conditions(findings: Collection[str], facts: Mapping[str, Any]) -> 
     """What `when` can read beyond variables: `finding('ID')`, and facts by name, as plain data."""
     import msgspec
 
-    plain = msgspec.to_builtins(dict(facts), str_keys=True, enc_hook=str)
+    plain = msgspec.to_builtins(dict(facts), str_keys=True, enc_hook=_data)
     return {"finding": lambda name: name in findings, "facts": plain}
+
+
+def _data(value: Any) -> Any:
+    """Numbers with a unit are numbers; what is no data at all is seen as text."""
+    kinds = (kind for kind in (int, float) if isinstance(value, kind))
+    return next(kinds, str)(value)
 
 
 def _names(tree: nodes.Template) -> frozenset[str]:

@@ -167,9 +167,13 @@ class Scope:
         return self.evaluate(self._templates.text(source, self._place), source)
 
     @property
+    def host(self) -> str:
+        """Whose variables these are; empty where they do not say."""
+        return str(self._variables.get("inventory_hostname", ""))
+
+    @property
     def _place(self) -> str:
-        host = self._variables.get("inventory_hostname")
-        return f"{self._where}: {host}" if host else self._where
+        return f"{self._where}: {self.host}" if self.host else self._where
 
 
 def _plain(value: Any) -> Any:

@@ -31,7 +31,14 @@ _KINDS = {
 
 
 def typed(
-    value: Any, kind: type[T], document: Document, base: Place, *, decode: Decode, strict: bool = True
+    value: Any,
+    kind: type[T],
+    document: Document,
+    base: Place,
+    *,
+    decode: Decode,
+    strict: bool = True,
+    host: str = "",
 ) -> T:
     """Convert a value.
 
@@ -40,6 +47,7 @@ def typed(
         kind: the type that it must have.
         decode: msgspec's hook for types of our own; its ValueErrors, and those of a `__post_init__`, get their place.
         strict: False where text may stand for a number, as a rendered template does.
+        host: whose variables went into the value; named in messages.
 
     Raises:
         UsageProblem: at file:line:column, with what was expected.
@@ -60,12 +68,9 @@ def typed(
     if choice := _CHOICE.fullmatch(message):
         words = _choices(_type_at(kind, place))
         message, hint = f"{choice[1]} is not known here", nearest(choice[1].strip("'"), words)
+    where = document.where(base + place, key=key) + (f": {host}" if host else "")
     name = _called(base + place)
-    raise UsageProblem(
-        f"{name}: {_plain(message)}" if name else _plain(message),
-        where=document.where(base + place, key=key),
-        hint=hint,
-    )
+    raise UsageProblem(f"{name}: {_plain(message)}" if name else _plain(message), where=where, hint=hint)
 
 
 def refuse_unknown_words(

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 
 class Rendered(str):
-    """The name of a file in `templates/`; the task sees its text, rendered with the host's variables."""
+    """The name of a file in `templates/`, whose text is rendered with the host's variables."""
 
     __slots__ = ()
