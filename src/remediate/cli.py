@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -229,3 +230,12 @@ def main() -> None:
     except RemediateError as problem:
         click.echo(f"remediate: {problem}", err=True)
         sys.exit(problem.exit_code)
+    except Exception as problem:  # noqa: BLE001 - at 3 a.m. a traceback helps nobody but us
+        if os.environ.get("REMEDIATE_DEBUG"):
+            raise
+        click.echo(
+            f"remediate: a defect of remediate itself: {type(problem).__name__}: {problem} "
+            "(set REMEDIATE_DEBUG=1 to see where; read the nodes' state before running it again)",
+            err=True,
+        )
+        sys.exit(1)

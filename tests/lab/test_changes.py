@@ -97,8 +97,8 @@ def test_comments_and_order_of_the_manifest_stay(lab: Any, tmp_path: Path) -> No
 def test_a_harmful_flag_is_undone_on_its_member_and_the_others_are_not_touched(
     lab: Any, tmp_path: Path
 ) -> None:
-    # etcd accepts it and starts; but no other member can reach this one any more.
-    book = flags(tmp_path, "{set: {listen-peer-urls: 'https://127.0.0.1:2380'}}")
+    # etcd accepts it and starts; but the member and the others do not believe each other any more.
+    book = flags(tmp_path, "{set: {peer-trusted-ca-file: /etc/kubernetes/pki/etcd/server.crt}}")
     before, lines = state(lab), {node: argv(lab, node) for node in NODES}
     done = remediate("run", book, "-i", lab.inventory, "--yes", "--output", "json")
     assert done.code == 1
@@ -224,7 +224,7 @@ def test_what_etcd_would_not_start_with_is_refused_before_anything_is_written(
     before = state(lab)
     done = remediate("run", flags(tmp_path, wishes), "-i", lab.inventory, "--yes")
     assert done.code == 4, done.err
-    assert word in done.err
+    assert word in done.out
     assert state(lab) == before
 
 

@@ -48,7 +48,7 @@ class Outcome(StrEnum):
 
 
 _SEVERITY_OF_OUTCOME = tuple(Outcome)
-_OUTCOME_OF_EXIT_CODE = {3: Outcome.UNREACHABLE, 4: Outcome.REFUSED}
+_OUTCOME_OF_EXIT_CODE = {2: Outcome.REFUSED, 3: Outcome.UNREACHABLE, 4: Outcome.REFUSED}
 _TOUCHED = frozenset({State.APPLIED, State.UNDONE, State.FAILED, State.HELD})
 
 
@@ -59,15 +59,18 @@ class Problem:
     Attributes:
         text: one line: what, where, what to do.
         outcome: failed, refused (only before the first change) or unreachable.
+        usage: the playbook or inventory is at fault (two tasks that want different values of one thing).
     """
 
     text: str
     outcome: Outcome = Outcome.FAILED
+    usage: bool = False
 
     @classmethod
     def of(cls, error: RemediateError) -> Problem:
         """The problem that an error tells, with the outcome that its exit code stands for."""
-        return cls(str(error), _OUTCOME_OF_EXIT_CODE.get(error.exit_code, Outcome.FAILED))
+        outcome = _OUTCOME_OF_EXIT_CODE.get(error.exit_code, Outcome.FAILED)
+        return cls(str(error), outcome, usage=error.exit_code == 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +250,18 @@ def exit_code(result: RunResult) -> int:
     broken = any(c.state in {State.FAILED, State.HELD} for host in result.hosts for c in host.changes)
     if result.interrupted and not broken:
         return 130
-    code = {Outcome.FAILED: 1, Outcome.REFUSED: 4, Outcome.UNREACHABLE: 3}.get(result.outcome)
-    if code is not None:
-        return code
-    if result.outcome is Outcome.PENDING:
-        return 5 if result.mode is Mode.CHECK else 1
+    problems = (result.problem, *(host.problem for host in result.hosts))
+    if result.outcome is Outcome.REFUSED and any(problem.usage for problem in problems if problem):
+        return 2
     worrying = any(finding.severity is not Severity.INFO for finding in result.findings)
-    return 5 if result.mode is Mode.DIAGNOSE and worrying else 0
+    return {
+        Outcome.FAILED: 1,
+        Outcome.REFUSED: 4,
+        Outcome.UNREACHABLE: 3,
+        Outcome.PENDING: 5 if result.mode is Mode.CHECK else 1,
+        Outcome.CHANGED: 0,
+        Outcome.UNCHANGED: 5 if result.mode is Mode.DIAGNOSE and worrying else 0,
+    }[result.outcome]
 
 
 def _worst(outcomes: Iterable[Outcome]) -> Outcome:

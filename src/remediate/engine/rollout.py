@@ -215,7 +215,7 @@ class Rollout:
                     return f"the gate after it stays closed: {refusals(gate.checks)}"
             self._replanning.reread([host])
             left = _left(changes, self._replanning.plan(host))
-        except RemediateError as problem:
+        except Exception as problem:  # noqa: BLE001 - whatever it was: what is not confirmed is taken back
             return f"it cannot be verified: {problem}"
         return f"read again, this is still to be done: {'; '.join(left)}" if left else ""
 

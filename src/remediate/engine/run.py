@@ -125,8 +125,7 @@ class Run:
             # Only now etcd itself is asked on every member: guards need its version, gates its health.
             self._applier.look_at_gates(self._context)
             self._plan()
-        for stage in self._stages:
-            self._observer.on(self._planned(stage, self._progress.intents[stage.number]))
+        self._tell_plan()
         if self._options.mode is Mode.APPLY and any(i.changes for i in self._progress.all_intents()):
             self._refuse()
             self._consent()
@@ -177,10 +176,17 @@ class Run:
                     world = world.predict(host, change.predicts)
             self._progress.intents[stage.number] = intents
 
+    def _tell_plan(self) -> None:
+        for stage in self._stages:
+            intents = self._progress.intents[stage.number]
+            if intents or not self._progress.problems:
+                self._observer.on(self._planned(stage, intents))
+
     def _planned(self, stage: Stage, intents: dict[str, Intent]) -> Planned:
         pace = stage.play.pace(disrupts=any(intent.disrupts for intent in intents.values()))
         hosts = arranged(tuple(intents), pace.order, self._world.clusters())
         clusters = {m.host: c.name for c in self._world.clusters() for m in c.hosts}
+        leaders = {c.leader.host for c in self._world.clusters() if c.leader and len(c.hosts) > 1}
         plans = tuple(
             HostPlan(
                 host,
@@ -188,6 +194,9 @@ class Run:
                 batch,
                 tuple(pending(change) for change in intents[host].changes),
                 intents[host].noops,
+                "leads now: hands its leadership over first"
+                if host in leaders and intents[host].disrupts
+                else "",
             )
             for batch, host in enumerate(hosts, 1)
         )
