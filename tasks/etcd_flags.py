@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from remediate.etcd.flags import check_environment, flags_of
 from remediate.etcd.manifest import command_of
 from remediate.facts.base import Fact, Seen
@@ -29,8 +31,8 @@ class EtcdFlags(Task):
         instance: name of the static pod.
     """
 
-    set: dict[str, str | int | float | bool] = {}
-    remove: list[str] = []
+    set: dict[str, str | int | float | bool] = msgspec.field(default_factory=dict)
+    remove: list[str] = msgspec.field(default_factory=list)
     instance: str = "etcd"
 
     def __post_init__(self) -> None:

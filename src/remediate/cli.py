@@ -230,7 +230,7 @@ def main() -> None:
     except RemediateError as problem:
         click.echo(f"remediate: {problem}", err=True)
         sys.exit(problem.exit_code)
-    except Exception as problem:  # noqa: BLE001 - at 3 a.m. a traceback helps nobody but us
+    except Exception as problem:  # at 3 a.m. a traceback helps nobody but us
         if os.environ.get("REMEDIATE_DEBUG"):
             raise
         click.echo(

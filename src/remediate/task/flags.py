@@ -22,7 +22,7 @@ from remediate.node.shell import sh
 from remediate.task.base import Change, Disrupts, Operation
 
 RESTART = 150
-"""Seconds to wait for the new process: a slow kubelet reacts within 90 s, and 120 s is the least to wait (FIELD-NOTES)."""
+"""Seconds to wait for the new process: a slow kubelet needs up to 90 s, 120 s is the least to wait (FIELD-NOTES)."""
 
 LIBRARY, MANIFEST = "etcd.sh", "manifest.yaml"
 
