@@ -100,7 +100,7 @@ class _Said(NamedTuple):
     def problem(self, expected: str, hint: str = "") -> UsageProblem:
         """What to raise where the value is not as expected."""
         return UsageProblem(
-            f"{self.what} is {self.value!r}, expected {expected}", where=self.where, hint=hint
+            f"{self.what} is {self.value!r:.80}, expected {expected}", where=self.where, hint=hint
         )
 
 
@@ -162,7 +162,8 @@ class _Reader:
             *(one for name, one in self._after if name == option),
         ]
         for weaker in said[1:]:
-            self._warn(weaker, f"is not used, {said[0].what} is")
+            if weaker.value != said[0].value:
+                self._warn(weaker, f"is not used, {said[0].what} is")
         return check(said[0]) if said else None
 
     def _check_methods(self) -> None:

@@ -66,7 +66,9 @@ class _Reader:
             self._section(section["group"], section["kind"] or "hosts", where)
         elif line.startswith("[") and line.endswith("]"):
             raise UsageProblem(
-                f"{line!r} is no section", where=where, hint="write [group] or [group:vars], without spaces"
+                f"{line!r:.80} is no section",
+                where=where,
+                hint="write [group] or [group:vars], without spaces",
             )
         else:
             {"hosts": self._hosts, "vars": self._variable, "children": self._child}[self.kind](line, where)
@@ -106,19 +108,19 @@ class _Reader:
     def _assignment(self, word: str, where: str) -> tuple[str, Said]:
         name, equals, text = word.partition("=")
         if not (name and equals):
-            raise UsageProblem(f"{word!r} stands where NAME=VALUE was expected", where=where)
+            raise UsageProblem(f"{word!r:.80} stands where NAME=VALUE was expected", where=where)
         return name, Said(parse_value(text, where), where)
 
     def _variable(self, line: str, where: str) -> None:
         name, equals, text = (part.strip() for part in line.partition("="))
         if not (name and equals):
-            raise UsageProblem(f"{line!r} stands where NAME = VALUE was expected", where=where)
+            raise UsageProblem(f"{line!r:.80} stands where NAME = VALUE was expected", where=where)
         self.builder.set_group_variable(self.group, name, Said(parse_value(text, where), where))
 
     def _child(self, line: str, where: str) -> None:
         match = _GROUP.fullmatch(line)
         if not match:
-            raise UsageProblem(f"{line!r} stands where the name of a group was expected", where=where)
+            raise UsageProblem(f"{line!r:.80} stands where the name of a group was expected", where=where)
         child = match["group"]
         if self.builder.has_group(child):
             self.builder.add_child(self.group, child, where)

@@ -44,7 +44,7 @@ def check_host_name(name: str, where: str) -> str:
     """
     if not _HOST_NAME.fullmatch(name):
         raise UsageProblem(
-            f"{name!r} cannot be a host's name",
+            f"{name!r:.80} cannot be a host's name",
             where=where,
             hint="letters, digits and _ . : % @ + - are allowed, and no dash or dot in front",
         )
@@ -54,7 +54,9 @@ def check_host_name(name: str, where: str) -> str:
 def check_group_name(name: str, where: str) -> str:
     """The name itself; raises UsageProblem where it is empty or cannot be printed on a line."""
     if not name or not name.isprintable():
-        raise UsageProblem(f"{name!r} cannot be a group's name", where=where, hint="use printable characters")
+        raise UsageProblem(
+            f"{name!r:.80} cannot be a group's name", where=where, hint="use printable characters"
+        )
     return name
 
 
@@ -90,7 +92,7 @@ def expand_hosts(text: str, where: str) -> tuple[list[str], int | None]:
     parts = _BRACKETS.split(base)  # text, range, text, range, … text
     choices = [_expand_range(part, where) if i % 2 else [part] for i, part in enumerate(parts)]
     if prod(len(choice) for choice in choices) > MAX_HOSTS:
-        raise UsageProblem(f"{text!r} stands for more than {MAX_HOSTS} hosts", where=where)
+        raise UsageProblem(f"{text!r:.80} stands for more than {MAX_HOSTS} hosts", where=where)
     return [check_host_name("".join(words), where) for words in product(*choices)], port
 
 
@@ -100,12 +102,12 @@ def _split_strictly(text: str, where: str) -> tuple[str, int | None]:
     if parsed is None:
         if text.endswith(":") or _PORT.fullmatch(text):
             raise UsageProblem(
-                f"{text!r} is no host", where=where, hint="write it as name:port or [address]:port"
+                f"{text!r:.80} is no host", where=where, hint="write it as name:port or [address]:port"
             )
         return text, None
     name, port = parsed
     if port is not None and not 0 < port < 65_536:
-        raise UsageProblem(f"the port of {text!r} is not between 1 and 65535", where=where)
+        raise UsageProblem(f"the port of {text!r:.80} is not between 1 and 65535", where=where)
     return name, port
 
 

@@ -61,7 +61,7 @@ def _variables(document: Document, node: Node, what: str) -> Iterator[tuple[str,
 def _mapping(document: Document, node: Node, what: str, expected: str) -> MappingNode:
     if isinstance(node, MappingNode):
         return node
-    found = "a list" if not isinstance(node, ScalarNode) else repr(node.value)
+    found = "a list" if not isinstance(node, ScalarNode) else f"{node.value!r:.80}"
     raise UsageProblem(f"{what} is {found}, expected a mapping of {expected}", where=document.where(node))
 
 

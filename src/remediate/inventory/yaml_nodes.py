@@ -21,7 +21,7 @@ from remediate.inventory.model import Encrypted, mark_unsafe
 if TYPE_CHECKING:
     from yaml import SafeLoader as _BaseLoader
 else:
-    _BaseLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is five times as fast
+    _BaseLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where PyYAML has it
 
 MAX_VALUES: Final = 1_000_000
 """Values when every alias is written out; 10 000 hosts with 20 variables each have half as many."""

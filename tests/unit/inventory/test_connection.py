@@ -228,6 +228,13 @@ def test_each_way_to_say_it(variables: dict[str, Any], field: str, value: Any) -
         ({"ansible_host": "{% set x = 1 %}"}, "cannot be expanded: only references"),
         ({"ansible_host": "{{ a | tojson }}", "a": 1}, "cannot be expanded: No filter named 'tojson'"),
         ({"ansible_host": "{{ a | int }}", "a": "-1"}, "ansible_host is '-1', expected a host name"),
+        (
+            {"ansible_host": "{{ a | replace('x', a) }}", "a": "x"},
+            "cannot be expanded: No filter named 'replace'",
+        ),
+        ({"ansible_host": "{{ 5 | first }}"}, "cannot be expanded: 'int' object is not iterable"),
+        ({"ansible_host": "{{ 5 | lower(1) }}"}, "cannot be expanded: "),
+        ({"ansible_host": "{{ " + "(" * 5000 + " }}"}, "cannot be expanded: "),
         ({"ansible_host": "{{ a.b }}", "a": {}}, "cannot be expanded: 'dict object' has no attribute 'b'"),
         (
             {"ansible_host": "{{ a }}", "a": "-oProxyCommand=x"},
@@ -308,6 +315,17 @@ def test_references_are_expanded() -> None:
     )
     assert (found.address, found.user, found.port) == ("10.1.0.7", "admin", 22)
     assert found.proxy_jump == "jump@10.1.0.1"
+
+
+def test_references_do_not_multiply() -> None:
+    doubled = {f"a{n}": f"{{{{ a{n + 1} }}}}" * 8 for n in range(15)} | {"a15": "x" * 8}
+    assert "more than 65536 characters when it is expanded" in refused(ansible_host="{{ a0 }}", **doubled)
+    chain = {f"a{n}": f"{{{{ a{n + 1} }}}}" for n in range(2000)}
+    assert "more than 20 variables refer to each other" in refused(ansible_host="{{ a0 }}", **chain)
+
+
+def test_long_values_are_cut_in_messages() -> None:
+    assert len(refused(ansible_host="-" * 10_000)) < 300
 
 
 def test_extra_variables_outrank_and_may_refer() -> None:

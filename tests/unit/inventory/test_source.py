@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,34 @@ def test_unreadable_files_are_named(put: Put, tmp_path: Path) -> None:
     (tmp_path / "host_vars" / "n1.yml").symlink_to(tmp_path / "missing")
     with pytest.raises(UsageProblem, match=r"host_vars/n1.yml: cannot be read: No such file"):
         load(path)
+
+
+def test_without_libyaml(put: Put) -> None:
+    """PyYAML may be built without libyaml; its own parser must mean and refuse the same."""
+    good = put(
+        "hosts.yml",
+        "etcd:\n  hosts:\n    n1: &a {d: 2024-01-01, l: [1, 'two', !unsafe '{{ x }}']}\n    n2: *a\n",
+    )
+    deep = put("deep.yml", "a: " + "[" * 200_000)
+    broken = put("broken.yml", "etcd:\n  hosts: {n\x07: }\n")
+    code = (
+        "import sys, yaml\n"
+        "if sys.argv[1] == 'slow': del yaml.CSafeLoader\n"
+        "from remediate.errors import UsageProblem\n"
+        "from remediate.inventory import load, to_list_json\n"
+        "for path in sys.argv[2:]:\n"
+        "    try: print(to_list_json(load(path)))\n"
+        "    except UsageProblem as problem: print(problem.where)\n"
+    )
+    fast, slow = (
+        subprocess.run(
+            [sys.executable, "-c", code, kind, good, deep, broken],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout
+        for kind in ("fast", "slow")
+    )
+    assert fast == slow
+    assert str(deep) in fast
