@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from remediate.errors import ChangeFailed, UsageProblem
 
@@ -36,18 +36,20 @@ def require_root() -> None:
         )
 
 
-def require_tools(tools: Iterable[str] = PACKAGES) -> None:
+def require_tools(tools: Iterable[str] = PACKAGES, packages: Mapping[str, str] = PACKAGES) -> None:
     """Refuse to go on while a program is missing.
+
+    Args:
+        tools: the programs.
+        packages: program → Debian package.
 
     Raises:
         UsageProblem: names what is missing and the packages to install.
     """
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
-        packages = " ".join(sorted({PACKAGES[tool] for tool in missing}))
-        raise UsageProblem(
-            f"missing on this machine: {', '.join(missing)}", hint=f"apt-get install {packages}"
-        )
+        wanted = " ".join(sorted({packages[tool] for tool in missing}))
+        raise UsageProblem(f"missing on this machine: {', '.join(missing)}", hint=f"apt-get install {wanted}")
 
 
 def run(*argv: str, stdin: bytes | None = None, timeout: float = 60, ok: Sequence[int] = (0,)) -> str:
