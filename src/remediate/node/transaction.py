@@ -124,7 +124,7 @@ def _start_script(transaction: Transaction, action: str) -> str:
 
 
 def _wait_script(transaction: Transaction, action: str) -> str:
-    """Wait for the unit's last word, in the state file: `systemd-run --wait` needs a D-Bus that a small node may lack."""
+    """Wait for the last word in the state file: `systemd-run --wait` needs a D-Bus that a small node may lack."""
     done = "undone|held" if action == "undo" else "await|moved|undone|held|committed"
     return (
         sh("cd {}\nu={}.service\n", transaction.folder, f"{transaction.unit}-{action}")
