@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from remediate.engine.result import HostResult, Mode, Outcome, RunResult, State
-from remediate.report.text import Line, Span, joined, line, paragraph, seconds
+from remediate.report.text import Line, Span, counted_of, joined, line, paragraph, seconds
 
 _ROLES = {
     Outcome.FAILED: "bad",
@@ -15,6 +15,13 @@ _ROLES = {
     Outcome.PENDING: "warning",
     Outcome.CHANGED: "good",
     Outcome.UNCHANGED: "dim",
+}
+_DONE = {
+    State.PENDING: "to make",
+    State.APPLIED: "made",
+    State.UNDONE: "taken back",
+    State.FAILED: "failed",
+    State.HELD: "held",
 }
 _WORDS = {
     Outcome.PENDING: {Mode.CHECK: "there are changes to make"},
@@ -32,18 +39,18 @@ def summary_lines(result: RunResult, width: int | None, *, verbose: bool = False
     shown = [(host, outcome) for host, outcome in hosts if verbose or outcome is not Outcome.UNCHANGED]
     longest = max((len(host.host) for host, _ in shown), default=0)
     for host, outcome in shown:
-        head = line(f"  {host.host.ljust(longest)}  ", Span(outcome.ljust(12), _ROLES[outcome]))
+        head = line(f"  {host.host.ljust(longest)}  ", Span(outcome.ljust(13), _ROLES[outcome]))
         yield from paragraph(head, _what(host), width)
     quiet = len(hosts) - len(shown)
     if shown and quiet:
-        yield line(Span(f"  {quiet} other {'host' if quiet == 1 else 'hosts'} unchanged", "dim"))
+        yield line(Span(f"  {counted_of(quiet, 'other host')} unchanged", "dim"))
     yield _last(result)
 
 
 def _what(host: HostResult) -> str:
-    """`2 applied, 1 undone: why`."""
+    """`2 changes made, 1 change taken back: why`."""
     counted = Counter(change.state for change in host.changes)
-    states = joined(f"{counted[state]} {state}" for state in State if counted[state])
+    states = joined(f"{counted_of(n, 'change')} {_DONE[state]}" for state in State if (n := counted[state]))
     problem = host.problem.text.removeprefix(f"{host.host}: ") if host.problem else ""
     return ": ".join(part for part in (states, problem) if part)
 
@@ -53,9 +60,8 @@ def _last(result: RunResult) -> Line:
     word = _WORDS.get(outcome, {}).get(result.mode, outcome.value)
     if result.interrupted:
         word = f"interrupted ({word})"
-    hosts = f"{len(result.hosts)} {'host' if len(result.hosts) == 1 else 'hosts'}"
     return line(
         Span(f"{result.playbook}: "),
         Span(word, _ROLES[outcome]),
-        f" · {hosts} · {seconds(result.seconds)} · run {result.run}",
+        f" · {counted_of(len(result.hosts), 'host')} · {seconds(result.seconds)} · run {result.run}",
     )

@@ -69,15 +69,11 @@ def _verdict_lines(judged: Sequence[Judged], width: int | None) -> Iterator[Line
         alike.setdefault(key, []).append(one.finding.host or "")
     for (id, verdict, needs, why), hosts in alike.items():
         where = joined(host for host in hosts if host)
+        what = f"  {id}{f' on {where}' if where else ''}: "
+        rest = f": {needs}; {why}" if needs else f": {why}"
         role = _VERDICT_ROLES.get(verdict, "warning")
-        head = line(f"  {id}{f' on {where}' if where else ''}: ", Span(verdict, role))
-        yield from _hanging(head, f": {needs}; {why}" if needs else f": {why}", width)
-
-
-def _hanging(head: Line, rest: str, width: int | None) -> Iterator[Line]:
-    """The rest behind its head where it fits, else below it."""
-    if width is None or sum(len(piece.text) for piece in head) + len(rest) <= width:
-        yield (*head, Span(rest))
-        return
-    yield head
-    yield from paragraph(line("      "), rest.removeprefix(": "), width)
+        if width is None or len(what + verdict + rest) <= width:
+            yield line(what, Span(verdict, role), rest)
+        else:
+            yield line(what.rstrip())
+            yield from paragraph(line("      "), f"{verdict}{rest}", width, role)

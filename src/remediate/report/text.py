@@ -39,7 +39,7 @@ def paragraph(first: Line, text: str, width: int | None, role: str = "") -> Iter
         width: columns of the terminal.
     """
     indent = sum(len(piece.text) for piece in first)
-    room = max(20, width - indent) if width else 10**6
+    room = max(12, width - indent) if width else 10**6
     lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
     yield (*first, Span(lines[0], role))
     yield from (line(" " * indent, Span(more, role)) for more in lines[1:])
@@ -67,3 +67,8 @@ def seconds(value: float) -> str:
     if minutes < 2:
         return f"{round(value)} s"
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
+def counted_of(number: int, what: str) -> str:
+    """`1 host`, `3 hosts`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
