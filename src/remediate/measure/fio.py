@@ -53,7 +53,7 @@ def fio_activity(data_dir: str) -> Activity:
 def fio_latency(finished: Finished, host: str) -> Latency | NotMeasured:
     """The latency of fdatasync in fio's JSON report (`jobs[0].sync.lat_ns.percentile`)."""
     if finished.rc != 0:
-        return NotMeasured("fio", host, f"fio failed: {finished.complaint}")
+        return NotMeasured("fio", host, finished.complaint)
     try:
         sync = _first_job(finished.out)["sync"]["lat_ns"]
         percentile = sync["percentile"]
