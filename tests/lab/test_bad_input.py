@@ -17,7 +17,7 @@ MANIFEST = "/etc/kubernetes/manifests/etcd.yaml"
 WISH = "- hosts: etcd\n  tasks:\n    - etcd_flags: {set: {snapshot-count: 12345}}\n"
 FINGERPRINT = (
     "find /etc/kubernetes /etc/sysctl.d /etc/systemd /etc/remediate /var/lib/remediate -type f 2>/dev/null"
-    " | sort | xargs -r sha256sum; cut -d' ' -f22 /proc/$(pgrep -x etcd || echo self)/stat | head -1"
+    " | sort | xargs -r sha256sum; p=$(pgrep -x etcd) && cut -d' ' -f22 /proc/$p/stat || echo no etcd"
 )
 
 
