@@ -94,7 +94,7 @@ def load(text: str) -> Any:
             continue
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if not _is_log(value):
             return value
@@ -116,8 +116,8 @@ def parse_status(text: str) -> StatusAnswer:
     if isinstance(value, list):
         if len(value) != 1:
             raise ParseError(f"the status of one endpoint was expected, not of {len(value)}")
-        value = value[0].get("Status", {})
-    header = value.get("header")
+        value = value[0].get("Status") if isinstance(value[0], dict) else None
+    header = value.get("header") if isinstance(value, dict) else None
     if not header or "version" not in value:
         raise ParseError(f"no status in {_short(text)!r}")
     return StatusAnswer(
@@ -206,12 +206,11 @@ def duration_ms(text: str) -> float:
 
 def reason(text: str) -> str:
     """Why a client failed, in a few words: the part of its output that a person can act on."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
     for sign, meaning in _REASONS:
-        if any(re.search(sign, line) for line in lines):
+        if re.search(sign, text):
             return meaning
-    plain = [line for line in lines if not line.startswith("{")]
-    return _short((plain or lines or ["no output"])[-1])
+    plain = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("{")]
+    return _short(plain[-1]) if plain else "no answer"
 
 
 _REASONS: Iterable[tuple[str, str]] = (
@@ -220,8 +219,13 @@ _REASONS: Iterable[tuple[str, str]] = (
         "a TLS certificate has expired or is not yet valid; renew the certificates of this node",
     ),
     (
-        r"unknown authority|unable to get local issuer|bad certificate|unknown certificate",
+        r"unknown authority|unable to get local issuer|unknown ca",
         "TLS: the certificate is not signed by a CA that the other side trusts",
+    ),
+    (
+        # TLS 1.3 clients have finished when the server looks at their certificate; they see the connection end.
+        r"bad certificate|certificate required|broken pipe|errno 107|reset by peer|closed network connection",
+        "the server closed the connection; over TLS that means that it does not accept the client's certificate",
     ),
     (
         r"certificate is valid for|no alternative certificate",
@@ -233,6 +237,7 @@ _REASONS: Iterable[tuple[str, str]] = (
     ),
     (r"no such file or directory", "a certificate file is missing"),
     (r"permission denied|Permission denied", "permission denied"),
+    (r"not supported for learner", "a learner serves no linearizable reads"),
     (r"no leader", "etcdserver: no leader"),
     (r"deadline exceeded|timed out", "no answer in time"),
 )

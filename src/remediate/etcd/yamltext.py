@@ -51,8 +51,8 @@ def compose(text: str) -> yaml.MappingNode:
     """
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if getattr(event, "anchor", None):
-                raise Refused(f"it uses a YAML anchor or alias, {event.anchor}", hint="write it out")
+            if anchor := getattr(event, "anchor", None):
+                raise Refused(f"it uses a YAML anchor or alias, {anchor}", hint="write it out")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise Refused(f"it is no readable YAML: {_first_line(error)}") from None

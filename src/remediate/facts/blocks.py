@@ -37,13 +37,12 @@ def blocks(out: str) -> Iterator[Block]:
 
 def servers(out: str) -> Iterator[tuple[int, str, tuple[Block, ...]]]:
     """PID, instance and blocks of each server of a probe that prints `@server PID INSTANCE` before its blocks."""
-    pid, instance, found = 0, "", []  # type: tuple[int, str, list[Block]]
-    for block in blocks(out):
-        if block.name == "server":
-            if pid:
-                yield pid, instance, tuple(found)
-            pid, instance, found = int(block.words[0]), " ".join(block.words[1:]), []
-        else:
+    head: tuple[str, ...] = ()
+    found: list[Block] = []
+    for block in (*blocks(out), Block("server", (), ())):
+        if block.name != "server":
             found.append(block)
-    if pid:
-        yield pid, instance, tuple(found)
+            continue
+        if len(head) == 2 and head[0].isdecimal():
+            yield int(head[0]), head[1], tuple(found)
+        head, found = block.words, []

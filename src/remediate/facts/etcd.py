@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
 from remediate.etcd.model import EtcdProcess, EtcdStatus, Member
@@ -97,26 +98,48 @@ class EtcdApi(Fact[tuple[EtcdAnswer, ...]]):
 
     def parse(self, frame: Frame) -> tuple[EtcdAnswer, ...]:
         """One answer per server; a server that is silent is an answer too."""
-        late = "no answer in time" if frame.rc == 124 else ""
-        return tuple(_answer(instance, parts, late) for _, instance, parts in servers(frame.out))
+        return tuple(_answer(instance, parts) for _, instance, parts in servers(frame.out))
 
 
-def _answer(instance: str, parts: tuple[Block, ...], late: str) -> EtcdAnswer:
+def _answer(instance: str, parts: tuple[Block, ...]) -> EtcdAnswer:
     try:
         return EtcdAnswer(instance, status=_status(instance, parts))
-    except (ParseError, KeyError, ValueError, TypeError, AttributeError):
-        return EtcdAnswer(instance, error=late or _why(parts))
+    except (ParseError, LookupError, ValueError, TypeError, AttributeError):
+        return EtcdAnswer(instance, error=_why(parts))
 
 
 def _why(parts: tuple[Block, ...]) -> str:
-    for part in reversed(parts):
+    """Why nothing answered; an expired certificate explains whatever the client made of it."""
+    for part in parts:
         if part.name == "none":
             return (
                 f"cannot ask etcd: none of {', '.join(part.words)} is on this node (install etcdctl or curl)"
             )
-        if part.name in ("status", "gateway", "key"):
-            return reason(part.text)
-    return "no answer"
+    said = [part.lines for part in parts if part.name in ("status", "gateway", "key")]
+    words = [line for line in (said[-1] if said else ()) if not line.startswith("~ ")]
+    return _expired(parts) or reason("\n".join(words))
+
+
+def _expired(parts: tuple[Block, ...]) -> str:
+    """Which of the certificates that the probe showed is out of its time by the node's clock; empty where none is."""
+    from cryptography import x509
+
+    now = next(
+        (datetime.fromtimestamp(int(part.words[0]), UTC) for part in parts if part.name == "now"), None
+    )
+    for part in parts if now else ():
+        if part.name != "cert":
+            continue
+        try:
+            cert = x509.load_pem_x509_certificate(part.text.encode())
+        except ValueError:
+            return f"TLS: {part.words[0]} is no certificate"
+        if now and not cert.not_valid_before_utc <= now <= cert.not_valid_after_utc:
+            return (
+                f"TLS: the certificate {part.words[0]} has expired or is not yet valid "
+                f"({cert.not_valid_before_utc:%Y-%m-%d} to {cert.not_valid_after_utc:%Y-%m-%d}); renew it"
+            )
+    return ""
 
 
 def _status(instance: str, parts: tuple[Block, ...]) -> EtcdStatus:
@@ -124,12 +147,13 @@ def _status(instance: str, parts: tuple[Block, ...]) -> EtcdStatus:
     by_name = {part.name: part for part in parts}
     via = by_name["via"].words[0]
     if via == "gateway":
-        status, listed, read = exchanges(by_name["gateway"].lines)
-        said = parse_status(status.text)
-        members, health = parse_members(listed.text), _read_health(read)
+        answers = exchanges(by_name["gateway"].lines)
+        said = parse_status(answers[0].text)
+        members, health = _members(answers[1].text), _read_health(answers[2])
     else:
         said = parse_status(by_name["status"].text)
-        members, health = _members(by_name.get("members")), _health(by_name.get("health"))
+        members = _members(by_name["members"].text if "members" in by_name else "")
+        health = _health(by_name.get("health"), said.is_learner)
     flag = by_name["quota"].words[0]
     return EtcdStatus(
         instance=instance,
@@ -185,20 +209,20 @@ def exchanges(lines: Sequence[str]) -> tuple[Exchange, ...]:
 def _read_health(exchange: Exchange) -> Health:
     if exchange.code == 200:
         return Health(exchange.ms)
-    return Health(None, reason(exchange.text))
+    return Health(None, reason(exchange.text) if exchange.text else "no answer in time")
 
 
-def _members(part: Block | None) -> tuple[Member, ...]:
-    """Empty where the list could not be had: from 3.5 on etcdctl reads it through the leader."""
+def _members(text: str) -> tuple[Member, ...]:
+    """Empty where the list could not be had: a learner does not give it, nor does etcdctl ≥ 3.5 without a leader."""
     try:
-        return parse_members(part.text) if part else ()
+        return parse_members(text)
     except ParseError:
         return ()
 
 
-def _health(part: Block | None) -> Health:
+def _health(part: Block | None, is_learner: bool) -> Health:
     if part is None:
-        return Health(None, "no answer in time")
+        return Health(None, "a learner serves no linearizable reads" if is_learner else "no answer in time")
     try:
         return parse_health(part.text)
     except ParseError:

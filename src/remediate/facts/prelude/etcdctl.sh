@@ -59,7 +59,8 @@ etcd_ctl() {
     ETCDCTL_API=3 $e_run etcdctl --endpoints="$e_url" --dial-timeout=2s --command-timeout="${e_seconds}s" "$@"
 }
 
-# etcd_curl SECONDS PATH BODY…: requests over one connection, each answer closed by a line "~ CODE SECONDS".
+# etcd_curl SECONDS PATH BODY…: requests over one connection, each answer closed by a line "~ CODE SECONDS". Errors go
+# through curl's own buffer, so that they stand where they belong.
 etcd_curl() {
     e_seconds=$1 && shift
     e_words=$#
@@ -67,7 +68,7 @@ etcd_curl() {
         e_path=$1 e_body=$2 && shift 2
         e_words=$((e_words - 2))
         [ $# -le "$e_words" ] || set -- "$@" --next
-        set -- "$@" -sS -g --noproxy '*' --connect-timeout 2 -m "$e_seconds"
+        set -- "$@" -sS -g --stderr - --noproxy '*' --connect-timeout 2 -m "$e_seconds"
         case $e_url in
             https:*)
                 set -- "$@" ${e_ca:+--cacert "$e_root$e_ca"} \
@@ -112,21 +113,46 @@ etcd_ways() {
         e_found=1
         printf '@via %s\n' "$e_via"
         "$e_ask" && return
-        etcd_try_next || return
+        etcd_try_next || break
     done
-    [ -n "$e_found" ] || printf '@none %s\n' "$e_ways"
+    if [ -z "$e_found" ]; then
+        printf '@none %s\n' "$e_ways"
+    else
+        etcd_show_certs
+    fi
 }
 
+# With TLS 1.3 a client never hears that its certificate has expired: the connection just ends. So the certificates
+# (never a key) are shown with the node's time wherever nothing answered.
+etcd_show_certs() {
+    case $e_url in https:*) ;; *) return 0 ;; esac
+    printf '@now %s\n' "$(date +%s)"
+    for e_word in "$e_client" "$e_cert"; do
+        [ -r "$e_root$e_word" ] || continue
+        printf '@cert %s\n' "$e_word"
+        etcd_print "$(cat "$e_root$e_word")"
+    done
+}
+
+# Without a leader etcdctl from 3.5 on gets no member list, and a learner gives neither list nor read: the first is
+# asked of the gateway, which answers from what the server itself knows, the second not at all.
 etcd_ask_status() {
     if [ "$e_via" = gateway ]; then
         etcd_section gateway etcd_curl 5 maintenance/status '{}' cluster/member/list '{}' kv/range '{"key":"aGVhbHRo"}'
-        return
+        case $e_out in *'"raftTerm"'*) return 0 ;; *) return 1 ;; esac
     fi
     etcd_section status etcd_ctl 5 endpoint status -w json || return
-    # Without a leader the next two can only run into their time-out.
-    case $e_out in *'"leader":'*) e_wait=5 ;; *) e_wait=2 ;; esac
-    etcd_section members etcd_ctl "$e_wait" member list -w json
-    etcd_section health etcd_ctl "$e_wait" endpoint health -w json
+    case $e_out in
+        *'"isLearner":true'*) return 0 ;;
+        *'"leader":'*)
+            etcd_section members etcd_ctl 5 member list -w json
+            etcd_section health etcd_ctl 5 endpoint health -w json
+            ;;
+        *)
+            ! etcd_has gateway || etcd_section members etcd_curl 2 cluster/member/list '{}'
+            etcd_section health etcd_ctl 2 endpoint health -w json
+            ;;
+    esac
     return 0
 }
 
