@@ -155,7 +155,7 @@ def test_whether_somebody_compacts(key: StoredKey | None, alive: bool | None) ->
     assert CompactKey("etcd", key).alive is alive
 
 
-@pytest.mark.parametrize(("version", "count"), [("3.4", 7), ("3.5", 9)])
+@pytest.mark.parametrize(("version", "count"), [("3.4", 8), ("3.5", 8)])
 def test_every_thread_of_a_process(version: str, count: int) -> None:
     (process,) = ProcessThreads().parse(frame(version, "threads"))
     assert (process.instance, process.pid) == ("etcd", 11)
