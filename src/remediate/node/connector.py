@@ -18,6 +18,7 @@ from remediate.node.known_hosts import KnownHosts
 from remediate.node.link import Link
 from remediate.node.login import Sudo
 from remediate.node.ssh import SshNode
+from remediate.node.ssh_config import read_ssh_config
 
 if TYPE_CHECKING:
     from remediate.inventory.connection import ConnectionSettings
@@ -53,7 +54,7 @@ class Connector:
     def __init__(self, options: ConnectOptions | None = None) -> None:
         """Read ssh_config. Raises UsageProblem where it cannot be read."""
         self._options = options or ConnectOptions()
-        self._ssh_config = _ssh_config(self._options.ssh_configs)
+        self._ssh_config = read_ssh_config(self._options.ssh_configs)
         self._ring = KeyRing()
         self._lock = RLock()  # a chain of jump hosts is made from within
         self._known: dict[tuple[Path, ...], KnownHosts] = {}
@@ -107,15 +108,7 @@ class Connector:
     def _link(self, name: str, settings: ConnectionSettings, place: _Place) -> tuple[Link, fabric.Connection]:
         """A way that is not open yet."""
         timeout = settings.connect_timeout or self._options.connect_timeout
-        connection = fabric.Connection(
-            place.host,
-            user=place.user,
-            port=place.port,
-            config=fabric.Config(lazy=True, ssh_config=self._ssh_config),  # a connection writes to it
-            gateway=False,  # Fabric's own jump hosts would accept every host key
-            forward_agent=False,  # SAFETY, security case 8
-            connect_timeout=ceil(timeout),
-        )
+        connection = self._connection(name, place, timeout)
         told = connection.ssh_config
         address = told.get("hostkeyalias", connection.host)
         known = self._known_hosts(settings, told)
@@ -131,6 +124,20 @@ class Connector:
             "channel_timeout": timeout,
         }
         return Link(name, connection, keys), connection
+
+    def _connection(self, name: str, place: _Place, timeout: float) -> fabric.Connection:
+        try:
+            return fabric.Connection(
+                place.host,
+                user=place.user,
+                port=place.port,
+                config=fabric.Config(lazy=True, ssh_config=self._ssh_config),  # a connection writes to it
+                gateway=False,  # Fabric's own jump hosts would accept every host key
+                forward_agent=False,  # SAFETY, security case 8
+                connect_timeout=ceil(timeout),
+            )
+        except (ValueError, paramiko.SSHException) as error:
+            raise UsageProblem(f"ssh_config says what cannot be: {error}", where=name) from None
 
     def _keys(self, connection: fabric.Connection, settings: ConnectionSettings) -> Keys:
         told = connection.ssh_config
@@ -169,15 +176,3 @@ class _Place(NamedTuple):
 
 def _paths(names: Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(Path(name).expanduser() for name in names)
-
-
-def _ssh_config(files: Iterable[Path]) -> paramiko.SSHConfig:
-    config = paramiko.SSHConfig()
-    for file in _paths(files):
-        if file.is_file():
-            try:
-                with file.open(encoding="utf-8") as lines:
-                    config.parse(lines)
-            except (OSError, ValueError, paramiko.SSHException) as error:
-                raise UsageProblem(f"cannot be read: {error}", where=str(file)) from None
-    return config

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from remediate.errors import RemediateError
 
-FORKS = 16
+FORKS = 32
 """Hosts worked on at the same time unless `--forks` says otherwise."""
 
 K = TypeVar("K")
