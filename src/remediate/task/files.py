@@ -13,6 +13,25 @@ from remediate.facts.files import FileSeen, Kind, TextFile
 from remediate.node.shell import sh
 from remediate.task.base import Change, Noop, Operation
 
+_FOLDERS = """\
+f_make() {
+    f_top=$1
+    while [ ! -d "${f_top%/*}/" ]; do f_top=${f_top%/*}; done
+    if [ "$(readlink -f -- "${f_top%/*}/")" != "${f_top%/*}" ]; then
+        r_fail "$f_top leads through a symbolic link; refused"
+    fi
+    printf '%s\\n' "$f_top" >"$TX/old/$2.made"
+    (umask 022 && mkdir -p -- "$1")
+}
+f_unmake() {
+    if [ ! -e "$TX/old/$2.made" ]; then return 0; fi
+    f_top=$(cat "$TX/old/$2.made")
+    f_dir=$1
+    while rmdir -- "$f_dir" 2>/dev/null && [ "$f_dir" != "$f_top" ]; do f_dir=${f_dir%/*}; done
+}
+"""
+"""Make the missing folders above a file, and take away again those that were made, as far as they are empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -67,8 +86,8 @@ def placed(
     if seen.exists and not _same_rights(seen, mode, owner):
         undo += sh("chown -- {} {}; chmod -- {} {}\n", seen.owner, path, seen.mode, path)
     if seen.kind is Kind.NO_FOLDER:
-        apply = sh("mkdir -p -m 755 -- {}\n", folder) + apply
-        undo += sh("rmdir -- {} 2>/dev/null || :\n", folder)
+        apply = _FOLDERS + sh("f_make {} {}\n", folder, name) + apply
+        undo = _FOLDERS + undo + sh("f_unmake {} {}\n", folder, name)
     after = FileSeen(path, Kind.FILE, content, mode.lstrip("0") or "0", owner)
     return Placed(
         sh("r_same {} {}\n", path, seen.sha256),
