@@ -38,13 +38,13 @@ class Gatekeeper:
     base: dict[str, Baseline]
     allow_outage: bool
 
-    def before(self, host: str, instances: Sequence[str]) -> GateResult:
-        """May these instances of a host be stopped?"""
+    def before(self, host: str, instances: Sequence[str], *, blocked: bool) -> GateResult:
+        """May these instances of a host be stopped, or blocked?"""
 
         def verdict(
             cluster: Cluster, member: EtcdHost, base: Baseline, start: Moment | None
         ) -> tuple[Check, ...]:
-            return gates.before(cluster, member, base, start, allow_outage=self.allow_outage)
+            return gates.before(cluster, member, base, start, allow_outage=self.allow_outage, blocked=blocked)
 
         return self._wait(host, instances, "before", verdict)
 

@@ -89,10 +89,32 @@ def healthy_voters(cluster: Cluster, commit: int, *, without: str = "") -> tuple
 
 
 def before(
-    cluster: Cluster, target: EtcdHost, base: Baseline, start: Moment | None, *, allow_outage: bool
+    cluster: Cluster,
+    target: EtcdHost,
+    base: Baseline,
+    start: Moment | None,
+    *,
+    allow_outage: bool,
+    blocked: bool = False,
 ) -> tuple[Check, ...]:
-    """May this member be stopped now? (SAFETY, I2)"""
-    return tuple(_before(cluster, target, base, start, allow_outage))
+    """May this member be stopped now? (SAFETY, I2)
+
+    Args:
+        cluster: as just seen.
+        target: the member.
+        base: the cluster at the run's start.
+        start: what the gate read first.
+        allow_outage: it may be stopped although the others make no quorum.
+        blocked: a defragmentation blocks it instead, which must not meet an incoming snapshot (etcd#20653).
+    """
+    checks = tuple(_before(cluster, target, base, start, allow_outage))
+    if blocked and start and target.status:
+        applied = target.status.applied_index
+        return (
+            *checks,
+            Check("caught up", applied >= start.commit, f"applied {applied}, committed {start.commit}"),
+        )
+    return checks
 
 
 def _before(

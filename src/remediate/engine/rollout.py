@@ -158,7 +158,7 @@ class Rollout:
         """Gate, change, gate, confirm; or undo."""
         instances = _instances(changes)
         if instances:
-            self._pass_before(host, instances)
+            self._pass_before(host, changes)
             if all(change.hand_over for change in changes):
                 self._hand_over(host, instances)
         for change in changes:
@@ -189,8 +189,9 @@ class Rollout:
         kind = ChangeFailed if self.ledger.touched else Refused
         return kind(message, where=host, hint=hint)
 
-    def _pass_before(self, host: str, instances: Sequence[str]) -> None:
-        gate = self._gatekeeper.before(host, instances)
+    def _pass_before(self, host: str, changes: Phase) -> None:
+        blocked = any(change.disrupts is Disrupts.BLOCK for change in changes)
+        gate = self._gatekeeper.before(host, _instances(changes), blocked=blocked)
         self.ledger.gates.append(gate)
         if not gate.passed:
             hint = outage_hint(gate)
@@ -240,7 +241,7 @@ class Rollout:
         while self._done:
             host, work, changes = self._done.pop()
             self._observer.on(Undoing(host, "it must be the same on every member"))
-            self._pass_before(host, _instances(changes))
+            self._pass_before(host, changes)
             state = transaction.undo(self._fleet.node(host), work, self._clock)
             self.ledger.changes[host] = [
                 c for c in self.ledger.changes[host] if c.summary not in {x.summary for x in changes}

@@ -8,7 +8,7 @@ from typing import Any
 
 from remediate.engine import gates
 from remediate.engine.apply import Applier
-from remediate.engine.events import HostPlan, Observer, Planned, PlayStarted, RunEnded, RunStarted
+from remediate.engine.events import HostPlan, Observer, Planned, PlayStarted, RunEnded, RunStarted, Settling
 from remediate.engine.look import Look
 from remediate.engine.order import arranged
 from remediate.engine.plan import Intent, pending
@@ -23,6 +23,10 @@ from remediate.facts.base import Fact
 from remediate.inventory import Inventory
 from remediate.node.api import Clock
 from remediate.playbook import Playbook
+
+REST = 10.0
+"""Seconds between the last change and the figures after it, at least: the length of one window of etcd's metrics, for
+what a defragmentation left in the page cache to reach a slow disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,5 +255,17 @@ class Run:
     def _compare(self) -> None:
         """Measure again where the run measured; also after a failure, when the figures are wanted most."""
         if self._diagnoses and not self._applier.stopping.is_set():
+            self._rest()
             self._world.learn(self._fleet.look({host: self._always for host in self._context}, quiet=True))
             self._progress.after = self._survey()
+
+    def _rest(self) -> None:
+        """Let the disks write out what the changes wrote, so that the figures after are not theirs."""
+        settle = max(
+            stage.setting("remediate_settle", stage.play.pace(disrupts=False).settle)
+            for stage in self._stages
+        )
+        seconds = max(settle, REST) if self._measures else 0.0
+        if seconds:
+            self._observer.on(Settling("", seconds))
+            self._clock.sleep(seconds)

@@ -42,7 +42,7 @@ class Letter(Operation):
         return f"{self.letter} × {self.times}"
 
     @classmethod
-    def split(cls, operations: Sequence[Letter], seen: Seen) -> Sequence[Sequence[Letter]]:
+    def split(cls, operations: Sequence[Letter], seen: Seen) -> Sequence[Sequence[Letter]]:  # noqa: ARG003
         late = tuple(o for o in operations if o.letter.isupper())
         return (tuple(o for o in operations if o not in late), late) if late else (operations,)
 

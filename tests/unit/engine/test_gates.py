@@ -60,6 +60,14 @@ def test_before(target: str, changed: dict[str, EtcdStatus | None], expected: se
     assert refused(checks) == expected
 
 
+def test_a_member_that_lags_is_not_defragmented_but_may_be_restarted() -> None:
+    now = cluster(n2=status(2, applied_index=99))
+    base = gates.baseline(cluster())
+    for blocked, expected in ((True, {"caught up"}), (False, set())):
+        checks = gates.before(now, now.hosts[1], base, Moment(4, 100), allow_outage=False, blocked=blocked)
+        assert refused(checks) == expected
+
+
 def test_a_single_member_needs_allow_outage() -> None:
     alone = Cluster("c", (EtcdHost("n1", "etcd", {}, status=status(1, members=MEMBERS[:1])),))
     base = gates.baseline(alone)
