@@ -36,7 +36,7 @@ class ShellNode:
         command = ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", _LAYERS]
         self._keeper = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._keeper.stdout and self._keeper.stdout.readline() == "ready\n"
-        self._inside = ["nsenter", f"--target={self._keeper.pid}", "--mount", "--net", "sh"]
+        self.inside = ["nsenter", f"--target={self._keeper.pid}", "--mount", "--net", "sh"]
         self.name, self.execs, self._runs = "n1", 0, 0
 
     def run(
@@ -44,7 +44,7 @@ class ShellNode:
     ) -> Completed:
         """As `Node.run`; the script comes on standard input."""
         done = subprocess.run(
-            [*self._inside, "-s"], input=script.encode(), capture_output=True, timeout=timeout, check=False
+            [*self.inside, "-s"], input=script.encode(), capture_output=True, timeout=timeout, check=False
         )
         self.execs += 1
         if ok is not None and done.returncode not in ok:
@@ -62,7 +62,7 @@ class ShellNode:
         """As `Node.follow`; what the tests ask is answered before a first keep-alive would be due."""
         self.execs += 1
         with subprocess.Popen(
-            [*self._inside, "-c", script],
+            [*self.inside, "-c", script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             errors="backslashreplace",

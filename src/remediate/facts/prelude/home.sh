@@ -52,6 +52,7 @@ home_show() {
     [ ! -d /run/systemd/system ] || echo @systemd
     if [ "$1" = etcd ]; then h_pids=$etcd_pids; else h_pids=$(pgrep -x -- "$1"); fi
     for h_pid in $h_pids; do
+        etcd_ours "$h_pid" || continue
         home_groups "$h_pid"
         h_command=
         read -r h_command 2>/dev/null <"/proc/$h_pid/comm" || continue

@@ -22,6 +22,8 @@ threads_show() {
             eval "threads_of $t_server \"\$etcd_name_$t_server\""
         done
     else
-        for t_server in $(pgrep -x -- "$1"); do threads_of "$t_server" "$1"; done
+        for t_server in $(pgrep -x -- "$1"); do
+            ! etcd_ours "$t_server" || threads_of "$t_server" "$1"
+        done
     fi
 }
