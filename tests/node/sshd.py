@@ -63,7 +63,12 @@ class Sshd:
 
 @contextmanager
 def sshd(
-    folder: Path, user_key: Path, *lines: str, host_keys: tuple[str, ...] = ("ed25519",)
+    folder: Path,
+    user_key: Path,
+    *lines: str,
+    host_keys: tuple[str, ...] = ("ed25519",),
+    address: str = "127.0.0.1",
+    namespace: str = "",
 ) -> Iterator[Sshd]:
     """Start one, and end it with all that it started.
 
@@ -72,6 +77,8 @@ def sshd(
         user_key: whose public half may log in.
         lines: of sshd_config(5), before its own: the first that speaks of a setting wins.
         host_keys: types.
+        address: where it listens.
+        namespace: the network namespace that it runs in; empty for this one.
     """
     folder.mkdir(mode=0o755)
     Path("/run/sshd").mkdir(exist_ok=True)
@@ -84,7 +91,7 @@ def sshd(
             [
                 *lines,
                 f"Port {port}",
-                "ListenAddress 127.0.0.1",
+                f"ListenAddress {address}",
                 *(f"HostKey {key}" for key in keys),
                 f"AuthorizedKeysFile {folder}/authorized",
                 f"PidFile {folder}/pid",
@@ -97,11 +104,12 @@ def sshd(
         + "\n"
     )
     known = folder / "known_hosts"
-    known.write_text("".join(f"[127.0.0.1]:{port} {public(key)}\n" for key in keys))
-    command = ["/usr/sbin/sshd", "-D", "-f", config, "-E", folder / "log"]
+    known.write_text("".join(f"[{address}]:{port} {public(key)}\n" for key in keys))
+    inside = ["ip", "netns", "exec", namespace] if namespace else []
+    command = [*inside, "/usr/sbin/sshd", "-D", "-f", config, "-E", folder / "log"]
     with subprocess.Popen(command, start_new_session=True) as process:
         try:
-            _wait_for(port)
+            _wait_for(address, port)
             yield Sshd(folder, port, process.pid, user_key, known)
         finally:
             for pid in [*descendants(process.pid), process.pid]:
@@ -123,10 +131,10 @@ def descendants(pid: int) -> list[int]:
     return below
 
 
-def _wait_for(port: int) -> None:
+def _wait_for(address: str, port: int) -> None:
     for _ in range(200):
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((address, port)) == 0:
                 return
         time.sleep(0.02)
     raise AssertionError("sshd does not listen")

@@ -159,6 +159,20 @@ def test_a_server_with_weak_algorithms_only_is_refused(
 # User keys
 
 
+def test_no_signature_with_sha1_is_made(
+    connector: Connector, open_folder: Path, users: Users, tmp_path: Path
+) -> None:
+    """`ssh-rsa` as a signature means SHA-1; an RSA key itself serves where sshd takes SHA-2."""
+    key = make_key(tmp_path / "rsa", "rsa")
+    with sshd(open_folder / "sha2", key) as new:
+        connector.connect(new.settings(users.plain)).close()
+    with (
+        sshd(open_folder / "sha1", key, "PubkeyAcceptedAlgorithms ssh-rsa") as old,
+        pytest.raises(Unreachable, match="none accepted"),
+    ):
+        connector.connect(old.settings(users.plain))
+
+
 def test_a_key_that_is_not_accepted_says_who_and_how(connect: Connect, users: Users, home: Path) -> None:
     with pytest.raises(Unreachable) as refused:
         connect(private_key=make_key(home / "other"))

@@ -16,6 +16,7 @@ import pytest
 from remediate.errors import ChangeFailed, Unreachable
 from remediate.node.api import Node
 from remediate.node.connector import Connector
+from remediate.node.exchange import Exchange
 from remediate.node.login import envelope
 from remediate.node.ssh import SshNode
 from tests.node.conftest import Users
@@ -136,6 +137,39 @@ def test_a_connection_that_died_while_idle_is_opened_anew(connect: Connect, serv
     node.run(":")
     _cut(server)
     assert node.run("echo back").out == b"back\n"
+
+
+def test_a_frozen_host_costs_no_more_than_the_time_out(connect: Connect, server: Sshd) -> None:
+    """Its kernel still acknowledges every packet, and sshd never answers."""
+    node = connect()
+    node.run(":")
+    frozen = descendants(server.pid)
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        with pytest.raises((Unreachable, ChangeFailed), match=r"^n1: "):
+            node.run("echo never", timeout=1)
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+    assert time.monotonic() - began < 8  # the channel's own time-out is the connection's, 5 s here
+
+
+def test_sshd_that_never_starts_the_command(connect: Connect, server: Sshd) -> None:
+    node = connect()
+    channel = node._link.channel()
+    frozen = descendants(server.pid)
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        with pytest.raises(Unreachable, match=r"^n1: sshd started no command"):
+            Exchange(channel, "n1", timeout=0.5, cap=100).start("echo never")
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+    assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize("share", [0.3, 0.999])
