@@ -51,7 +51,8 @@ def edit_words(
     wishes: Mapping[str, str],
     remove: Collection[str],
     *,
-    program: bool,
+    program: bool = False,
+    alone: bool = False,
     dashes: str = "--",
 ) -> str:
     """The text with flags set and removed in lists that make one command line together.
@@ -62,6 +63,7 @@ def edit_words(
         wishes: values by flag name without dashes.
         remove: flag names without dashes.
         program: the first word is the program.
+        alone: every word is a whole flag, as in `etcd-arg`.
         dashes: how a new flag begins.
 
     Raises:
@@ -69,7 +71,7 @@ def edit_words(
     """
     if not lists:
         raise Refused("it has no list of flags that could be edited")
-    places = list(_places(lists, program, dashes))
+    places = list(_places(lists, program, alone))
     edits = _edits(lists, places, wishes, remove)
     known = {place.name for place in places}
     home = places[-1].at[0] if places else len(lists) - 1
@@ -97,7 +99,7 @@ def _edits(
     return edits
 
 
-def _places(lists: Sequence[WordList], program: bool, dashes: str) -> Iterator[_Place]:
+def _places(lists: Sequence[WordList], program: bool, alone: bool) -> Iterator[_Place]:
     """The flags, read as etcd reads them: nothing behind the first word that is no flag."""
     left = [
         ((which, index), item.value)
@@ -106,12 +108,12 @@ def _places(lists: Sequence[WordList], program: bool, dashes: str) -> Iterator[_
     ][1 if program else 0 :]
     while left:
         at, word = left.pop(0)
-        if dashes and not word.startswith("-"):
+        if not alone and not word.startswith("-"):
             return
         name, has_value, value = word.lstrip("-").partition("=")
         value_at = None
         if not has_value:
             value = "true"
-            if dashes and takes_next(name, [following for _, following in left[:1]]):
+            if not alone and takes_next(name, [following for _, following in left[:1]]):
                 value_at, value = left.pop(0)
         yield _Place(name, value, word, at, value_at)
