@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from remediate.inventory.model import Host, Inventory
 
 _PIECE = re.compile(r"(?:[^\s:\[\]]|\[[^\]]*\])+")
-_SUBSCRIPT = re.compile(r"(?P<base>.+)\[(?:(?P<index>-?[0-9]+)|(?P<first>[0-9]+):(?P<last>[0-9]*))\]")
+_SUBSCRIPT = re.compile(
+    r"(?P<base>.+)\[(?:(?P<index>-?[0-9]{1,9})|(?P<first>[0-9]{1,9}):(?P<last>[0-9]{0,9}))\]"
+)
 _WILDCARDS = frozenset("*?[")
 
 
@@ -31,9 +33,7 @@ def select(inventory: Inventory, pattern: str | Sequence[str], limit: str | None
 def _pieces(pattern: str | Sequence[str], what: str) -> list[str]:
     patterns = [pattern] if isinstance(pattern, str) else pattern
     pieces = [piece for one in patterns for piece in _split(one)]
-    if (
-        not pieces
-    ):  # Ansible takes an empty pattern for "all": the opposite of what an empty shell variable means
+    if not pieces:  # for Ansible this is "all", the opposite of what an empty shell variable means
         raise UsageProblem(f"{what} is empty", hint="name a host or a group, or write all")
     return pieces
 
@@ -109,11 +109,11 @@ def _subscripted(piece: str, subscript: re.Match[str], names: list[str]) -> list
 
 
 def _named(inventory: Inventory, name: str) -> list[str]:
-    """Hosts of every matching group; single hosts too if no group matches or there are wildcards or dots."""
+    """Hosts of every matching group; single hosts too where no group matches or there are wildcards."""
     groups = list(_matching(name, inventory.groups))
     found = dict.fromkeys(host for group in groups for host in inventory.members(group))
     wild = name.startswith("~") or bool(_WILDCARDS & set(name))
-    if not groups or wild or "." in name:
+    if not groups or wild:
         found |= dict.fromkeys(_matching(name, inventory.hosts))
     if not (found or groups or wild):
         raise UsageProblem(

@@ -40,16 +40,16 @@ def find(name: str, folder: Path) -> Path:
     Raises:
         UsageProblem: there is none; the message lists where it was looked for.
     """
-    if not name or "\0" in name:
-        raise UsageProblem(f"{name!r} is no name of an inventory", hint="give -i NAME or -i PATH")
     own = folder / "inventory"
     named = [own / f"{name}{extension}" for extension in ("", ".yml", ".yaml", ".ini")]
-    path = Path(name).expanduser()
+    path = _expanded(name)
     places = dict.fromkeys([path, *named] if os.sep in name else [*named, path])
     for place in places:
-        if place.exists():
+        if os.path.exists(place):  # noqa: PTH110 - Path.exists() raises where a name is too long
             return place
-    known = [entry.stem for entry in own.iterdir() if not entry.name.startswith(".")] if own.is_dir() else []
+    known = (
+        [Path(entry).stem for entry in list_folder(own) if not entry.startswith(".")] if own.is_dir() else []
+    )
     looked = ", ".join(str(place) for place in places)
     raise UsageProblem(f"there is no inventory {name!r}; looked at {looked}", hint=nearest(name, known))
 
@@ -66,15 +66,24 @@ def load(source: Path | str) -> Inventory:
     Raises:
         UsageProblem: whatever cannot be read or means nothing, with file, line and column where known.
     """
-    path = Path(source).expanduser()
+    path = _expanded(source)
     name, absolute = str(path), Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow symbolic links
     builder = Builder()
     try:
         _read(builder, absolute, name, 0)
         folder = absolute if absolute.is_dir() else absolute.parent
         return builder.finish(name, FolderVariables(folder.resolve()))
-    except (OSError, ValueError) as error:  # a NUL byte in a path, a folder that vanishes while it is read
-        raise UsageProblem(f"cannot be read: {error}", where=name) from None
+    except OSError as error:  # a name that is too long, a folder that is not ours
+        raise UsageProblem(f"cannot be read: {error.strerror}", where=name) from None
+
+
+def _expanded(source: Path | str) -> Path:
+    if not str(source) or "\0" in str(source):
+        raise UsageProblem(f"{str(source)!r} is no name of an inventory", hint="give -i NAME or -i PATH")
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:
+        raise UsageProblem("is below the home of an unknown user", where=str(source)) from None
 
 
 def _read(builder: Builder, path: Path, name: str, depth: int) -> None:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 Put = Callable[..., Path]
+calm = settings(deadline=None)
+"""For property tests: a machine that is busy with other things is no defect."""
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from remediate.inventory.connection import ConnectionSettings
 from remediate.inventory.model import Encrypted, Unsafe
 from remediate.inventory.ssh_args import parse_ssh_args
 
-from .conftest import Put
+from .conftest import Put, calm
 
 
 def settings(extra: dict[str, Any] | None = None, **variables: Any) -> ConnectionSettings:
@@ -437,6 +437,7 @@ TEXTS = st.one_of(
 VALUES = st.one_of(TEXTS, st.integers(), st.booleans(), st.none(), st.floats(), st.lists(TEXTS, max_size=2))
 
 
+@calm
 @given(st.dictionaries(NAMES, VALUES, max_size=4))
 def test_any_values_give_settings_or_one_line(variables: dict[str, Any]) -> None:
     try:
@@ -454,6 +455,7 @@ def test_any_values_give_settings_or_one_line(variables: dict[str, Any]) -> None
             assert not re.search(r"[\s`;$'\"\\\0]", value)
 
 
+@calm
 @given(st.text(max_size=40))
 def test_any_arguments_are_taken_or_refused(text: str) -> None:
     try:

@@ -7,13 +7,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from remediate.errors import UsageProblem
 from remediate.inventory import graph, load, to_list_json
 from remediate.inventory.build import Builder
 from remediate.inventory.script import take_output
+
+from .conftest import calm
 
 YAML_BITS = r"""
 etcd n1 n[1:3] hosts vars children all ungrouped plugin a b - ? : , { } [ ] & * ! | > # % @ ` ~ " ' << --- ...
@@ -62,6 +64,7 @@ def check(name: str, content: bytes, beside: str = "") -> None:
 
 @pytest.mark.parametrize("name", ["hosts", "hosts.yml", "hosts.ini", "hosts.json"])
 def test_any_bytes(name: str) -> None:
+    @calm
     @given(st.binary(max_size=60))
     def run(content: bytes) -> None:
         check(name, content)
@@ -69,28 +72,31 @@ def test_any_bytes(name: str) -> None:
     run()
 
 
+@calm
 @given(soup(YAML_BITS))
-@settings(max_examples=400)
 def test_yaml_soup(content: bytes) -> None:
     check("hosts.yml", content)
 
 
+@calm
 @given(soup(INI_BITS))
-@settings(max_examples=400)
 def test_ini_soup(content: bytes) -> None:
     check("hosts.ini", content)
 
 
+@calm
 @given(JSON)
 def test_any_json(value: object) -> None:
     check("hosts.json", json.dumps(value).encode())
 
 
+@calm
 @given(soup(YAML_BITS))
 def test_variable_file_soup(content: bytes) -> None:
     check("group_vars/etcd", content, beside="inventory")
 
 
+@calm
 @given(JSON)
 def test_any_json_from_a_program(value: object) -> None:
     try:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from remediate.errors import UsageProblem
 from remediate.inventory import Inventory, load
 
+from .conftest import calm
+
 TEXT = """
 [etcd]
 n1
@@ -103,6 +105,7 @@ def patterns(draw: st.DrawFn) -> str:
     return draw(st.sampled_from([":", ",", ", "])).join(draw(st.lists(pieces(), min_size=1, max_size=4)))
 
 
+@calm
 @given(pattern=patterns(), limit=st.none() | patterns())
 def test_patterns_mean_what_they_mean_to_ansible(
     sources: tuple[Inventory, InventoryManager], pattern: str, limit: str | None
@@ -112,6 +115,7 @@ def test_patterns_mean_what_they_mean_to_ansible(
     assert ordered(pattern, found) == ordered(pattern, by_ansible(manager, pattern, limit))
 
 
+@calm
 @given(st.lists(patterns(), min_size=1, max_size=3))
 def test_lists_of_patterns_too(sources: tuple[Inventory, InventoryManager], several: list[str]) -> None:
     inventory, manager = sources
@@ -133,6 +137,7 @@ def test_lists_of_patterns_too(sources: tuple[Inventory, InventoryManager], seve
         ("!etcd", "n4 d1 d2 d3 d4 d5 e1.example.com"),
         ("db_a", ""),
         ("nothing*", ""),
+        (f"etcd[{'9' * 5000}]", ""),  # no subscript that long
     ],
 )
 def test_some_by_hand(sources: tuple[Inventory, InventoryManager], pattern: str, names: str) -> None:
@@ -178,6 +183,7 @@ def test_limit_reads_patterns_from_a_file(
         sources[0].select("all", f"@{file}")
 
 
+@calm
 @given(st.text(max_size=12), st.none() | st.text(max_size=6))
 def test_any_text_gives_hosts_or_one_line(
     sources: tuple[Inventory, InventoryManager], pattern: str, limit: str | None

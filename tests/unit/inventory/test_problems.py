@@ -210,7 +210,9 @@ def test_what_is_no_file(tmp_path: Path, put: Put) -> None:
     assert "is no regular file" in problem(tmp_path / "pipe")
     assert "is no regular file" in problem(Path("/dev/null"))
     assert "TOML" in problem(put("hosts.toml", "[etcd]\n"))
-    assert "cannot be read" in problem(Path("nul\0byte"))
+    assert "is no name of an inventory" in problem(Path("nul\0byte"))
+    assert "File name too long" in problem(Path("x" * 5000))
+    assert "below the home of an unknown user" in problem(Path("~nobody-here/hosts"))
 
 
 def test_a_file_that_is_too_large(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,8 +47,14 @@ def test_find_lists_where_it_looked(put: Put, tmp_path: Path) -> None:
     assert "looked at " + ", ".join([*map(str, places), "prdo"]) in text
     assert "did you mean prod?" in text
     assert problem.value.exit_code == 2
-    with pytest.raises(UsageProblem, match="no name of an inventory"):
-        find("", tmp_path)
+    for name, message in {
+        "": "no name",
+        "a\0b": "no name",
+        "x" * 5000: "no inventory",
+        "~nobody-here/x": "home",
+    }.items():
+        with pytest.raises(UsageProblem, match=message):
+            find(name, tmp_path)
 
 
 @pytest.mark.parametrize(
