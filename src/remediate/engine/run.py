@@ -8,7 +8,7 @@ from typing import Any
 
 from remediate.engine import gates
 from remediate.engine.apply import Applier
-from remediate.engine.events import HostPlan, Observer, Planned, PlayStarted, RunEnded, RunStarted, Settling
+from remediate.engine.events import HostPlan, Note, Observer, Planned, PlayStarted, RunEnded, RunStarted
 from remediate.engine.look import Look
 from remediate.engine.order import arranged
 from remediate.engine.plan import Intent, pending
@@ -267,5 +267,5 @@ class Run:
         )
         seconds = max(settle, REST) if self._measures else 0.0
         if seconds:
-            self._observer.on(Settling("", seconds))
+            self._observer.on(Note(f"{seconds:.0f} s of rest before the figures are taken again"))
             self._clock.sleep(seconds)
