@@ -93,7 +93,8 @@ def name() -> Iterator[str]:
     """A lab's name; the lab is taken down whatever happens."""
     chosen = f"{RUN}-life"
     yield chosen
-    run_lab("down", "--name", chosen)
+    for one in (chosen, f"{chosen}-b"):
+        run_lab("down", "--name", one)
 
 
 def test_down_leaves_nothing_and_may_be_repeated(name: str, tmp_path: Path) -> None:
@@ -176,8 +177,14 @@ def test_two_labs_live_side_by_side(lab: RunningLab, name: str, tmp_path: Path) 
     assert other.spec.subnet != lab.spec.subnet
     assert other.ssh("n1", "hostname -I").strip() == other.spec.nodes[0].ip
     assert other.host("n1").run(f"ping -c 1 -W 1 {lab.spec.nodes[0].ip}").rc != 0
+    longer = RunningLab(f"{name}-b", tmp_path, "--nodes", "1", "--bare")
     other.close()
     assert traces(name) == []
+    assert longer.ssh("n1", "hostname -I").strip() == longer.spec.nodes[0].ip, (
+        "its name begins like the other's"
+    )
+    longer.close()
+    assert traces(longer.name) == []
     assert all(node["healthy"] for node in lab.status()["nodes"].values())
 
 

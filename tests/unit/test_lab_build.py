@@ -206,6 +206,21 @@ def test_the_inventory_gives_time_for_a_slow_kubelet(
     assert document["etcd"]["hosts"]["n3"] == {"ansible_host": "10.213.7.13", "lab_spare_disk": "/dev/loop9"}
 
 
+def test_somebodys_own_inventory_is_neither_overwritten_nor_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "prod.yml"
+    inventory.check_free(path)
+    path.write_text("etcd: {hosts: {a: }}\n")
+    with pytest.raises(UsageProblem, match="in the way"):
+        inventory.check_free(path)
+    inventory.remove(path)
+    assert path.exists()
+    path.write_text("# Written by `remediate lab up --name prod`; …\n")
+    inventory.check_free(path)
+    inventory.remove(path)
+    inventory.remove(path)
+    assert not path.exists()
+
+
 def test_ids_of_64_bits_stay_whole() -> None:
     assert gateway.hex_id("12191365342008540644") == "a9306e2f996d7de4"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from remediate.errors import UsageProblem
 from remediate.lab import disks
 from remediate.lab.furniture import OPS_PASSWORD
 from remediate.lab.spec import Lab
@@ -11,9 +14,11 @@ DEADLINE = 10
 
 _USUAL_DELAY = 2.0  # the delay that DEADLINE already covers
 
-_HEAD = """\
-# Written by `remediate lab up --name {name}`; `remediate lab down --name {name}` deletes it.
-# Users: root by key; `ops` by key, sudo asks for the password "{password}"; `admin` by key, sudo asks nothing.
+_MARK = "# Written by `remediate lab up"
+
+_HEAD = f"""\
+{_MARK} --name {{name}}`; `remediate lab down --name {{name}}` deletes it.
+# Users: root by key; `ops` by key, sudo asks for the password "{{password}}"; `admin` by key, sudo asks nothing.
 # To hide a tool from a node: lab up --without TOOL, or rename it there (etcdctl is /usr/local/bin/etcdctl).
 # The lab kubelet's reaction: LAB_KUBELET_DELAY (seconds) in /etc/default/kubelet, then systemctl restart kubelet.
 """
@@ -39,7 +44,31 @@ def text(lab: Lab) -> str:
     return _HEAD.format(name=lab.name, password=OPS_PASSWORD) + "\n".join(lines) + "\n"
 
 
+def check_free(path: Path) -> None:
+    """Refuse to take the place of somebody's own inventory.
+
+    Raises:
+        UsageProblem: the file exists, and no lab wrote it.
+    """
+    if path.exists() and not _is_ours(path):
+        raise UsageProblem(
+            "an inventory that no lab wrote is in the way",
+            where=str(path),
+            hint="another --name or --inventory",
+        )
+
+
 def write(lab: Lab) -> None:
     """Write the inventory file."""
     lab.inventory.parent.mkdir(parents=True, exist_ok=True)
     lab.inventory.write_text(text(lab))
+
+
+def remove(path: Path) -> None:
+    """Delete a lab's inventory file; somebody's own stays."""
+    if _is_ours(path):
+        path.unlink()
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and path.read_bytes().startswith(_MARK.encode())

@@ -54,6 +54,7 @@ def up(request: Request, progress: Progress) -> Lab:
     if home.exists():
         hint = f"remediate lab down --name {request.name}"
         raise UsageProblem(f"lab {request.name!r} is up, or was left half-way", hint=hint)
+    inventory.check_free(request.inventory)
     built = images.ensure(None if request.bare else request.etcd, progress)
     try:
         lab = _claim(request, built)
@@ -92,7 +93,7 @@ def down(name: str) -> None:
         if node.name.removeprefix(f"{spec.hub_namespace(name)}-n").isdigit():
             node.rmdir()
     if inventory_file is not None:
-        inventory_file.unlink(missing_ok=True)
+        inventory.remove(inventory_file)
 
 
 def start_keeper(lab: Lab, node: NodeSpec) -> None:

@@ -16,12 +16,12 @@ _NAME = re.compile(r"(?!.*-n\d+$)[a-z][a-z0-9-]{0,19}")  # NAME-n1 is a node of 
 
 def cache_root() -> Path:
     """The folder of the built images, kept between labs (`REMEDIATE_LAB_CACHE`)."""
-    return Path(os.environ.get("REMEDIATE_LAB_CACHE", "/var/cache/remediate/lab"))
+    return Path(os.environ.get("REMEDIATE_LAB_CACHE", "/var/cache/remediate/lab")).absolute()
 
 
 def state_root() -> Path:
     """The folder with one sub-folder per lab (`REMEDIATE_LAB_STATE`)."""
-    return Path(os.environ.get("REMEDIATE_LAB_STATE", "/var/lib/remediate-lab"))
+    return Path(os.environ.get("REMEDIATE_LAB_STATE", "/var/lib/remediate-lab")).absolute()
 
 
 def check_name(name: str) -> str:
