@@ -115,7 +115,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--baseline", type=float, default=10.0, help="seconds before the command (default 10)"
     )
-    parser.add_argument("--seconds", type=float, default=10.0, help="where no command is given")
+    parser.add_argument("--seconds", type=float, default=10.0, help="where no command is given (default 10)")
+    parser.add_argument(
+        "--patience", type=float, default=60.0, help="seconds that a member gets to be read back"
+    )
     parser.add_argument("command", nargs="*", help="what to run meanwhile, behind --")
     arguments = parser.parse_args(argv)
     if bool(arguments.lab) == bool(arguments.endpoints):
@@ -133,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with Writer(access, rate=given.rate) as writer:
         before, during, code = measure(writer, given.baseline, given.command, given.seconds)
     ledger = writer.ledger
-    verdict = verify(access, writer.prefix, ledger)
+    verdict = verify(access, writer.prefix, ledger, patience=given.patience)
     lost = len({key for keys in verdict.lost.values() for key in keys})
     print(_table({"baseline": before, "command": during}), file=sys.stderr)
     print(f"{len(ledger)} acknowledged, {lost} lost, {writer.retries} retries", file=sys.stderr)

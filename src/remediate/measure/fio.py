@@ -35,16 +35,20 @@ exit "$rc"
 _CLEAN = """[ -s folder ] && rm -rf -- "$(cat folder)" """
 
 
-def fio_activity(data_dir: str) -> Activity:
+def fio_activity(data_dir: str, runtime: int = RUNTIME_S) -> Activity:
     """fio on the disk that holds `data_dir`, in a folder of its own that is removed whatever happens.
 
     The name of the unit is fixed: two of them on one node would measure each other.
+
+    Args:
+        data_dir: path on the node.
+        runtime: seconds after which fio stops with what it has.
     """
     return Activity(
         what="fio",
         name="fio",
-        load=sh(_LOAD, data_dir, NEEDED_KIB, NEEDED_KIB // 1024, RUNTIME_S),
-        seconds=RUNTIME_S + 15,
+        load=sh(_LOAD, data_dir, NEEDED_KIB, NEEDED_KIB // 1024, runtime),
+        seconds=runtime + 15,
         clean=_CLEAN,
         programs=("fio",),
     )

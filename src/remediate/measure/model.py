@@ -46,7 +46,7 @@ class NetworkPath:
         """Average RTT plus maximum jitter."""
         if self.rtt_avg_ms is None or self.jitter_max_ms is None:
             return None
-        return self.rtt_avg_ms + self.jitter_max_ms
+        return round(self.rtt_avg_ms + self.jitter_max_ms, 3)
 
 
 @dataclass(frozen=True, slots=True)

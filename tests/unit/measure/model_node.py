@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from threading import Lock
 
 from remediate.errors import Unreachable
@@ -15,6 +15,7 @@ PEERS = {"n1": "10.0.0.1", "n2": "10.0.0.2", "n3": "10.0.0.3"}
 FIO = captured("fio-healthy-disk.json")
 PUTS = "200 0.010 0.014\n200 0.000 0.002"
 PING = "".join(f"path {number}\n{captured('ping-lan.txt')}" for number in range(2))
+IPERF = captured("iperf3-slow-network.json")
 LEADER = "@server 7 etcd\n@now 0\n:etcd_server_has_leader 1\n:etcd_server_leader_changes_seen_total 1"
 
 
@@ -39,10 +40,15 @@ class ModelNode:
 
     execs = 0
 
-    def __init__(self, name: str, journal: Journal, answers: Mapping[str, str]) -> None:
+    def __init__(self, name: str, journal: Journal, answers: dict[str, str]) -> None:
         self.name, self.journal = name, journal
         self.scripts: list[str] = []
-        self.answers = {"metrics": captured("window-3.5-write.txt"), "leader": LEADER, "ping": PING} | answers
+        self.answers: dict[str, str] = {
+            "metrics": captured("window-3.5-write.txt"),
+            "leader": LEADER,
+            "ping": PING,
+            "iperf3": IPERF,
+        } | answers
 
     def follow(
         self,
@@ -85,7 +91,7 @@ class ModelNode:
 class Leaders(ModelNode):
     """A node whose member says something else about its leader each time it is asked."""
 
-    def __init__(self, name: str, journal: Journal, answers: Mapping[str, str], leaders: list[str]) -> None:
+    def __init__(self, name: str, journal: Journal, answers: dict[str, str], leaders: list[str]) -> None:
         super().__init__(name, journal, answers)
         self._leaders = iter(leaders)
 

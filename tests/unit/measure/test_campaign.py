@@ -68,6 +68,22 @@ def test_without_options_only_metrics_and_ping_are_used() -> None:
     assert (found.put, found.not_measured) == (None, ())
 
 
+def test_iperf3_follows_ping_in_rounds_of_disjoint_pairs_both_ways_at_once() -> None:
+    run = Run()
+    found = run.measure(iperf3=True)
+    streams = [path for path in found.network if path.source == "iperf3"]
+    assert len(streams) == 6
+    assert {(path.rtt_avg_ms, path.jitter_max_ms, path.effective_ms) for path in streams} == {
+        (0.065, 7.322, 7.387)
+    }
+    told = [line.split() for line in run.journal.of("iperf3")]
+    for begin in range(0, len(told), 8):  # a server and a client on each of two nodes begin and end
+        assert len({node for _, node, _ in told[begin : begin + 8]}) == 2
+    assert run.journal.lines.index(" ".join(told[0])) > max(
+        number for number, line in enumerate(run.journal.lines) if line.startswith("ping")
+    )
+
+
 def test_fio_goes_one_node_at_a_time_followers_first_with_the_gate_around_each() -> None:
     run = Run()
     found = run.measure(fio=True)
