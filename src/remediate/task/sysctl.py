@@ -72,9 +72,10 @@ class SetParameter(Operation):
         )
         moving = [(one, seen[one.known].parameters[one.path].value) for one in operations]
         parts.append(_set_now([(one, old) for one, old in moving if old != one.wanted]))
-        told = ", ".join(f"{one.name} {old} → {one.wanted}" for one, old in moving if old != one.wanted)
-        kept = f"{', '.join(one.name for one in operations)} in {file} for every boot"
-        return change(("sysctl", file), f"{told}; {kept}" if told else kept, parts)
+        told = ", ".join(
+            one.name + (f" {old} → {one.wanted}" if old != one.wanted else "") for one, old in moving
+        )
+        return change(("sysctl", file), f"{told}; for every boot in {file}", parts)
 
 
 def _rights(mode: str) -> tuple[str, ...]:
