@@ -43,6 +43,6 @@ def servers(out: str) -> Iterator[tuple[int, str, tuple[Block, ...]]]:
         if block.name != "server":
             found.append(block)
             continue
-        if len(head) == 2 and head[0].isdecimal():
-            yield int(head[0]), head[1], tuple(found)
+        if len(head) > 1 and head[0].isdecimal():
+            yield int(head[0]), " ".join(head[1:]), tuple(found)
         head, found = block.words, []

@@ -26,7 +26,7 @@ _FILES = (
 )
 """FIELD-NOTES, "Where etcd lives": kubespray, Debian, upstream and RHEL, k3s, RKE2."""
 
-_MENTIONS_ETCD = re.compile(r"""name:\s*["']?etcd|/etcd:|\betcd["']?\s*$|\betcd\s+-""", re.MULTILINE)
+_MENTIONS_ETCD = re.compile(r"""name:\s*["']?etcd|/etcd[:@]|[\s"'/[,]etcd["']?(?=[\s,\]]|$)""")
 """Cheap sieve before the YAML parser: an etcd pod's name, its image, or its command, broken file or not.
 
 kube-apiserver's `--etcd-servers=…` and `pki/etcd/ca.crt` pass through it.

@@ -11,6 +11,9 @@ from remediate.facts.base import Fact, FactError, Frame
 from remediate.facts.blocks import Block, servers
 from remediate.node.shell import sh
 
+_SPECIAL = re.compile(r"[][\\.{}()*+?^$|]")
+"""What an extended regular expression takes for more than itself."""
+
 _IO = re.compile(r"(none|realtime|best-effort|idle)(?:: prio (\d))?")
 
 
@@ -44,7 +47,7 @@ class ProcessThreads(Fact[tuple[ProcessPriority, ...]]):
 
     def probe(self) -> str:
         """A cat and an ionice per process."""
-        return sh("threads_show {}", self.process)
+        return sh("threads_show {} {}", self.process, _SPECIAL.sub(r"\\\g<0>", self.process))
 
     def parse(self, frame: Frame) -> tuple[ProcessPriority, ...]:
         """One row per process; raises FactError where the node has no ionice."""

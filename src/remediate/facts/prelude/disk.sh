@@ -12,7 +12,9 @@ disk_mount() {
         unset IFS
         # shellcheck disable=SC2086
         set -- $k_line
-        case $k_path/ in "${5%/}"/*) ;; *) continue ;; esac
+        # Not in the pattern itself: bash takes "${5%/}"/* for something that an empty value does not match.
+        k_head=${5%/}
+        case $k_path/ in "$k_head"/*) ;; *) continue ;; esac
         [ ${#5} -ge ${#k_point} ] || continue
         k_mm=$3 k_root=$4 k_point=$5
         set -- ${k_line#* - }
@@ -22,14 +24,10 @@ disk_mount() {
     set +f
 }
 
-# disk_on_host PATH: where a container's PATH lies on the host, and its mount. A bind mount shows a folder of a file
+# disk_on_host PATH TABLE: where PATH of a container with this mount table lies on the host, and its mount there. A bind mount shows a folder of a file
 # system (k_root): on the host it is below the mount of the same file system that shows most of the way to it.
 disk_on_host() {
-    if [ -z "$e_root" ]; then
-        disk_mount "$k_table" "$1"
-        return
-    fi
-    disk_mount "$(cat "/proc/$e_pid/mountinfo")" "$1"
+    disk_mount "$2" "$1"
     k_want=${k_root%/}${1#"${k_point%/}"} k_wantmm=$k_mm k_base='' k_found=$1
     set -f
     IFS=$etcd_nl
@@ -38,7 +36,8 @@ disk_on_host() {
         # shellcheck disable=SC2086
         set -- $k_line
         [ "$3" = "$k_wantmm" ] && [ ${#4} -ge ${#k_base} ] || continue
-        case $k_want/ in "${4%/}"/*) k_base=$4 k_found=${5%/}${k_want#"${4%/}"} ;; esac
+        k_head=${4%/}
+        case $k_want/ in "$k_head"/*) k_base=$4 k_found=${5%/}${k_want#"$k_head"} ;; esac
     done
     unset IFS
     set +f
@@ -77,7 +76,11 @@ disk_show() {
     k_rootdisk=$k_disk
     for e_pid in $etcd_pids; do
         etcd_load "$e_pid"
-        disk_on_host "$e_data_dir"
+        if [ -z "$e_root" ]; then
+            disk_mount "$k_table" "$e_data_dir"
+        else
+            disk_on_host "$e_data_dir" "$(cat "/proc/$e_pid/mountinfo")"
+        fi
         disk_of "$k_mm" "$k_source"
         k_scheduler=
         [ ! -r "/sys/block/$k_disk/queue/scheduler" ] || read -r k_scheduler <"/sys/block/$k_disk/queue/scheduler"

@@ -22,9 +22,9 @@ etcd_certs() {
     etcd_pair "$e_cert" "$e_key"
 }
 
-# The container's ID is in the process' cgroup path, whatever runs it. Sets e_enter, words that run a command there.
-etcd_container() {
-    e_enter='' e_id=''
+# The container's ID is in the process' cgroup path (standard input), whatever runs it. Sets e_id and e_groups.
+etcd_container_id() {
+    e_id='' e_groups=''
     while IFS= read -r e_line; do
         IFS=/
         for e_word in $e_line; do
@@ -33,16 +33,23 @@ etcd_container() {
             case $e_word in *[!0-9a-f]*) ;; *) [ ${#e_word} -ne 64 ] || e_id=$e_word e_groups=$e_line ;; esac
         done
         unset IFS
-    done <"/proc/$e_pid/cgroup"
-    if [ -n "$e_id" ]; then
-        case $e_groups in *libpod*) e_tools=podman ;; *docker*) e_tools=docker ;; *) e_tools='crictl nerdctl' ;; esac
-        for e_word in $e_tools; do
-            command -v "$e_word" >/dev/null 2>&1 || continue
-            case $e_word in nerdctl) e_word='nerdctl -n k8s.io' ;; esac
-            e_enter="$e_word exec $e_id" && return
-        done
-    fi
-    [ -n "$e_root" ] && command -v nsenter >/dev/null 2>&1 && e_enter="nsenter --target $e_pid --mount --root --"
+    done
+}
+
+# Sets e_enter, words that run a command in the server's container: by the runtime that made it, else by its namespaces.
+etcd_container() {
+    e_enter=
+    [ -n "$e_root" ] || return
+    etcd_container_id <"/proc/$e_pid/cgroup"
+    case $e_groups in *libpod*) e_tools=podman ;; *docker*) e_tools=docker ;; *) e_tools='crictl nerdctl' ;; esac
+    for e_word in $e_tools; do
+        command -v "$e_word" >/dev/null 2>&1 || continue
+        [ -n "$e_id" ] || [ "$e_word" != crictl ] || e_id=$(crictl ps -q --name '^etcd$' --state running 2>/dev/null)
+        case $e_id in '' | *"$etcd_nl"*) continue ;; esac
+        case $e_word in nerdctl) e_word='nerdctl -n k8s.io' ;; esac
+        e_enter="$e_word exec $e_id" && return
+    done
+    command -v nsenter >/dev/null 2>&1 && e_enter="nsenter --target $e_pid --mount --root --"
 }
 
 # etcd_ctl SECONDS ARGUMENT…: etcdctl, on the host or (e_via=container) in the container.
