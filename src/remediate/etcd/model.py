@@ -239,6 +239,6 @@ class Cluster:
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """The member list of the member that knows most (highest applied index)."""
-        known = [h.status for h in self.hosts if h.status]
+        """The member list of the member that knows most (highest applied index); a learner gives none."""
+        known = [h.status for h in self.hosts if h.status and h.status.members]
         return max(known, key=lambda s: s.applied_index).members if known else ()
