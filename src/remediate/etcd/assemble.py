@@ -159,9 +159,10 @@ def clusters(hosts: Iterable[EtcdHost]) -> tuple[Cluster, ...]:
     for host in hosts:
         if host.status:
             groups.setdefault((host.status.cluster_id, _wish(host)), []).append(host)
+    answering = {key: Cluster("", tuple(found)) for key, found in groups.items()}
     for host in hosts:
         if not host.status:
-            groups.setdefault(_home(host, groups), []).append(host)
+            groups.setdefault(_home(host, answering), []).append(host)
     return tuple(sorted((_cluster(key, found) for key, found in groups.items()), key=lambda c: c.name))
 
 
@@ -171,11 +172,12 @@ def _wish(host: EtcdHost) -> str:
     return f"{name}/{host.instance}" if name and host.instance != "etcd" else name
 
 
-def _home(host: EtcdHost, groups: Mapping[tuple[int, str], list[EtcdHost]]) -> tuple[int, str]:
+def _home(host: EtcdHost, answering: Mapping[tuple[int, str], Cluster]) -> tuple[int, str]:
+    """The group of a silent host; only clusters that answer have a member list."""
     wish = _wish(host)
     if wish:
-        return next((key for key in groups if key[1] == wish), (0, wish))
-    listed = [key for key, found in groups.items() if _lists(Cluster("", tuple(found)), host)]
+        return next((key for key in answering if key[1] == wish), (0, wish))
+    listed = [key for key, cluster in answering.items() if _lists(cluster, host)]
     return listed[0] if len(listed) == 1 else (0, host.name)
 
 
