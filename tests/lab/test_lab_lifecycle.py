@@ -128,6 +128,14 @@ def test_loop_devices_get_their_scheduler_back(name: str, tmp_path: Path) -> Non
             assert disks.schedulers(device.path)[0] == device.scheduler
 
 
+def test_two_may_take_a_lab_down_at_once(name: str, tmp_path: Path) -> None:
+    RunningLab(name, tmp_path, "--nodes", "1", "--bare")
+    argv = [sys.executable, "-m", "remediate", "lab", "down", "--name", name]
+    both = [subprocess.Popen(argv) for _ in range(2)]
+    assert [one.wait(timeout=60) for one in both] == [0, 0]
+    assert traces(name) == []
+
+
 @pytest.mark.parametrize("moment", ["claimed", "prepared", "booting", "booted"])
 def test_a_crash_of_up_is_cleaned_by_down(name: str, tmp_path: Path, moment: str) -> None:
     home = spec.state_root() / name

@@ -84,16 +84,16 @@ def down(name: str) -> None:
     """
     require_root()
     home = spec.state_root() / spec.check_name(name)
-    inventory_file = _inventory_of(name)
-    groups.remove(spec.group_of(name))
-    network.remove(name)
-    disks.detach(home)
-    disks.discard(home)
-    for node in Path("/run/systemd/nspawn/propagate").glob(f"{spec.hub_namespace(name)}-n*"):
-        if node.name.removeprefix(f"{spec.hub_namespace(name)}-n").isdigit():
-            node.rmdir()
-    if inventory_file is not None:
-        inventory.remove(inventory_file)
+    spec.state_root().mkdir(parents=True, exist_ok=True)
+    with images.lock(spec.state_root() / ".lock"):
+        inventory_file = _inventory_of(name)
+        groups.remove(spec.group_of(name))
+        network.remove(name)
+        disks.detach(home)
+        disks.discard(home)
+        _forget_machines(name)
+        if inventory_file is not None:
+            inventory.remove(inventory_file)
 
 
 def start_keeper(lab: Lab, node: NodeSpec) -> None:
@@ -209,6 +209,13 @@ def _hide(lab: Lab, tool: str) -> None:
     for node in lab.nodes:
         script = 'path=$(command -v "$1") && mv "$path" "$path.hidden"'
         inside(node, "sh", "-c", script, "hide", tool)
+
+
+def _forget_machines(name: str) -> None:
+    """Remove the folders that systemd-nspawn leaves for each machine."""
+    for folder in Path("/run/systemd/nspawn/propagate").glob(f"{spec.hub_namespace(name)}-n*"):
+        if spec.is_node_of(name, folder.name):
+            folder.rmdir()
 
 
 def _inventory_of(name: str) -> Path | None:

@@ -120,7 +120,7 @@ def remove(name: str) -> None:
     """Remove a lab's namespaces (bridge and links go with them) and this machine's interface."""
     hub = spec.hub_namespace(name)
     for namespace in sorted(Path("/run/netns").glob(f"{hub}*")):
-        if namespace.name == hub or namespace.name.removeprefix(f"{hub}-n").isdigit():
+        if namespace.name == hub or spec.is_node_of(name, namespace.name):
             run("ip", "netns", "delete", namespace.name)
     run("ip", "link", "delete", spec.uplink(name), ok=(0, 1))
 

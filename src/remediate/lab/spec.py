@@ -151,6 +151,12 @@ def hub_namespace(name: str) -> str:
     return f"remediate-lab-{name}"
 
 
+def is_node_of(name: str, machine: str) -> bool:
+    """Whether a machine or namespace name is that of one of the lab's nodes."""
+    prefix = f"{hub_namespace(name)}-n"
+    return machine.startswith(prefix) and machine.removeprefix(prefix).isdigit()
+
+
 def uplink(name: str) -> str:
     """This machine's interface into the lab; at most 15 characters, hence the digest."""
     return "rl" + hashlib.sha256(name.encode()).hexdigest()[:10]
