@@ -64,7 +64,7 @@ def _quantile(ordered: Sequence[float], share: float) -> float | None:
 def lab_access(name: str) -> Access:
     """The lab's members and its client certificate, as `remediate lab status` tells them."""
     told = subprocess.run(
-        ["remediate", "lab", "status", "--name", name, "--output", "json"],
+        [sys.executable, "-m", "remediate", "lab", "status", "--name", name, "--output", "json"],
         check=True,
         stdout=subprocess.PIPE,
         timeout=60,
