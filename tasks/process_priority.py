@@ -15,7 +15,6 @@ import msgspec
 from remediate.facts.base import Fact, Seen
 from remediate.facts.disk import DataDisks
 from remediate.facts.home import ProcessHomes
-from remediate.facts.threads import ProcessThreads
 from remediate.task.base import Noop, Operation, Task
 from remediate.task.priority import WITH_LEVELS, IoClass, Priority, plan
 
@@ -41,7 +40,7 @@ class ProcessPriority(Task, frozen=True):
     def facts(self) -> Sequence[Fact[Any]]:
         """Threads, what starts the process, and the disk's scheduler."""
         disk = (DataDisks(),) if self.process == "etcd" else ()
-        return (ProcessThreads(self.process), ProcessHomes(self.process), *disk)
+        return (ProcessHomes(self.process), *disk)
 
     def plan(self, seen: Seen) -> Iterator[Operation | Noop]:
         """One wish, unless every thread has it and it is kept."""

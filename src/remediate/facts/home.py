@@ -1,4 +1,4 @@
-"""Where processes live: their systemd unit and CPU group, and the files that keep their priority over restarts."""
+"""Processes of a name: threads, systemd unit, CPU group, and the files that keep their priority over restarts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import ClassVar
 from remediate.facts.base import Fact, FactError, Frame
 from remediate.facts.blocks import Block, blocks
 from remediate.facts.files import FileSeen, Kind
+from remediate.facts.threads import ProcessPriority, ProcessThreads
 from remediate.node.shell import sh
 
 DROP_IN = "90-remediate-priority.conf"
@@ -54,26 +55,28 @@ class HomesSeen:
     Attributes:
         systemd: the node runs it.
         processes: empty where none runs.
+        threads: priorities of their threads, in the same order.
         files: the keeper's unit and script, and the drop-ins of the processes' units, by path.
         keeper_active: the keeper runs, and will after a reboot.
     """
 
     systemd: bool
     processes: tuple[ProcessHome, ...]
+    threads: tuple[ProcessPriority, ...]
     files: Mapping[str, FileSeen]
     keeper_active: bool
 
 
 @dataclass(frozen=True)
 class ProcessHomes(Fact[HomesSeen]):
-    """Homes of the processes of a name. Forks: a stat and a cat per file that exists; pgrep, unless it is etcd.
+    """All about the processes of a name, in one probe because looking for them is what costs most.
 
     Attributes:
         process: as for ProcessThreads.
     """
 
     process: str
-    needs: ClassVar[tuple[str, ...]] = ("etcd", "home")
+    needs: ClassVar[tuple[str, ...]] = ("etcd", "threads", "home")
     timeout: ClassVar[int] = 10
 
     def probe(self) -> str:
@@ -89,12 +92,13 @@ class ProcessHomes(Fact[HomesSeen]):
         )
 
     def parse(self, frame: Frame) -> HomesSeen:
-        """Raises FactError where a file could not be read to the byte."""
+        """Raises FactError where a file could not be read to the byte, or the node has no ionice."""
         found = tuple(blocks(frame.out))
         names = {block.name for block in found}
         return HomesSeen(
             systemd="systemd" in names,
             processes=tuple(_processes(found)),
+            threads=ProcessThreads(self.process).parse(frame),
             files={block.words[0]: _file(block) for block in found if block.name == "path"},
             keeper_active="keeper" in names,
         )

@@ -12,7 +12,7 @@ from remediate.facts.base import Seen
 from remediate.facts.disk import DataDisks
 from remediate.facts.files import FileSeen
 from remediate.facts.home import HomesSeen, ProcessHomes, drop_in_path, keeper_files, keeper_unit
-from remediate.facts.threads import ProcessPriority, ProcessThreads
+from remediate.facts.threads import ProcessPriority
 from remediate.node.shell import sh
 from remediate.task.base import Change, Noop, Operation
 from remediate.task.files import Placed, change, is_placed, placed
@@ -88,11 +88,11 @@ class SetPriority(Operation):
     def compile(cls, operations: Sequence[SetPriority], seen: Seen) -> Change:
         """Set all threads, and put in place what keeps it so."""
         one = operations[0]
-        homes, processes = seen[ProcessHomes(one.process)], seen[ProcessThreads(one.process)]
+        homes = seen[ProcessHomes(one.process)]
         keeping = tuple(_keeping(one.process, one.priority, homes))
         parts = [_kept(keep, homes, seen.host) for keep in keeping]
-        parts.append(_set_now(one, homes, processes))
-        return change(one.target, _summary(one, processes, keeping), parts)
+        parts.append(_set_now(one, homes))
+        return change(one.target, _summary(one, homes.threads, keeping), parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +118,11 @@ def plan(process: str, priority: Priority, seen: Seen) -> Iterator[Operation | N
         priority: the wish.
         seen: the host's facts.
     """
-    homes, processes = seen[ProcessHomes(process)], seen[ProcessThreads(process)]
-    if not processes or not homes.processes:
+    homes = seen[ProcessHomes(process)]
+    if not homes.processes:
         yield Noop(f"no process named {process} runs here, so there is nothing to give a priority to")
         return
-    threads = [thread for found in processes for thread in found.threads]
+    threads = [thread for found in homes.threads for thread in found.threads]
     keeping = tuple(_keeping(process, priority, homes))
     if all(priority_of(thread) == priority for thread in threads) and all(
         _is_kept(keep, homes) for keep in keeping
@@ -187,19 +187,19 @@ def _placed(before: FileSeen, text: str, host: str) -> Placed:
     return Placed() if is_placed(before, text, "0644", "root:root") else placed(before, text, host=host)
 
 
-def _set_now(one: SetPriority, homes: HomesSeen, processes: Sequence[ProcessPriority]) -> Placed:
+def _set_now(one: SetPriority, homes: HomesSeen) -> Placed:
     """Set the running threads. They are looked up on the node: a change before this one may have restarted them."""
     name = "keep-priority.sh"
     commands = sorted({home.command for home in homes.processes})
     run = f'sh "$STAGE/{name}" once '
     apply = "".join(run + sh("{} {} {} {}\n", command, *one.priority.words) for command in commands)
-    return Placed(apply=apply, undo="".join(_back(processes, homes, run)), files={name: SCRIPT.encode()})
+    return Placed(apply=apply, undo="".join(_back(homes, run)), files={name: SCRIPT.encode()})
 
 
-def _back(processes: Sequence[ProcessPriority], homes: HomesSeen, run: str) -> Iterator[str]:
+def _back(homes: HomesSeen, run: str) -> Iterator[str]:
     """Give the main thread's old values to all, then theirs to the threads that differed and still run."""
     commands = {home.pid: home.command for home in homes.processes}
-    for process in processes:
+    for process in homes.threads:
         old = {thread.tid: priority_of(thread) for thread in process.threads}
         command, main = commands.get(process.pid), old.get(process.pid)
         if command is None or main is None:

@@ -1,4 +1,5 @@
-# Where processes live, and the files that keep their priority. Needs etcd.sh. Forks: a stat and a cat per existing file.
+# Processes of a name: their threads, where they live, and the files that keep their priority. Needs etcd.sh, threads.sh.
+# Forks: one pgrep for all (none for etcd), what threads.sh says per process, a stat and a cat per existing file.
 
 # home_file PATH: what is there, and the lines of a regular file.
 home_file() {
@@ -47,7 +48,7 @@ home_groups() {
     esac
 }
 
-# home_show PROCESS DROP_IN: every process of that name, and the drop-in of its unit.
+# home_show PROCESS DROP_IN: every process of that name, its threads, and the drop-in of its unit.
 home_show() {
     [ ! -d /run/systemd/system ] || echo @systemd
     if [ "$1" = etcd ]; then h_pids=$etcd_pids; else h_pids=$(pgrep -x -- "$1"); fi
@@ -58,6 +59,9 @@ home_show() {
         read -r h_command 2>/dev/null <"/proc/$h_pid/comm" || continue
         printf '@process %s %s\n:%s\n:%s\n' "$h_pid" "$h_unit" "$h_command" "$h_cpu"
         [ "$h_unit" = - ] || home_file "/etc/systemd/system/$h_unit.d/$2"
+        h_instance=$1
+        [ "$1" != etcd ] || eval "h_instance=\$etcd_name_$h_pid"
+        threads_of "$h_pid" "$h_instance"
     done
 }
 

@@ -20,7 +20,7 @@ from remediate.facts.base import Frame, Seen
 from remediate.facts.disk import DataDisks
 from remediate.facts.files import FileSeen, Kind
 from remediate.facts.home import HomesSeen, ProcessHome, ProcessHomes, drop_in_path, keeper_files
-from remediate.facts.threads import ProcessPriority, ProcessThreads
+from remediate.facts.threads import ProcessPriority
 from remediate.task.base import Noop, Operation, Task
 from tests.unit.tasks.shellnode import ShellNode, undone, whys
 
@@ -78,8 +78,7 @@ def facts(case: Case, name: str, files: dict[str, FileSeen], *, active: bool) ->
     return Seen(
         "n1",
         {
-            ProcessThreads(name): tuple(found),
-            ProcessHomes(name): HomesSeen(case.systemd, tuple(homes), files, active),
+            ProcessHomes(name): HomesSeen(case.systemd, tuple(homes), tuple(found), files, active),
             DataDisks(): (disk,) if case.scheduler else (),
         },
     )
