@@ -225,11 +225,15 @@ def test_ids_of_64_bits_stay_whole() -> None:
     assert gateway.hex_id("12191365342008540644") == "a9306e2f996d7de4"
 
 
-def test_a_missing_tool_is_named_with_its_package() -> None:
+@pytest.mark.parametrize(("path", "more"), [("/bin:/usr/sbin", ""), ("/bin", ", and add /usr/sbin to PATH")])
+def test_a_missing_tool_is_named_with_its_package(
+    path: str, more: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", path)
     with pytest.raises(UsageProblem) as problem:
-        host.require_tools(["sh-that-is-not-there", "ip"], packages={"sh-that-is-not-there": "dash"})
+        host.require_tools(["sh-that-is-not-there", "sh"], packages={"sh-that-is-not-there": "dash"})
     assert problem.value.exit_code == 2
-    assert str(problem.value) == "missing on this machine: sh-that-is-not-there (apt-get install dash)"
+    assert str(problem.value) == f"missing on this machine: sh-that-is-not-there (apt-get install dash{more})"
 
 
 def test_a_failing_program_is_told_in_its_own_words() -> None:

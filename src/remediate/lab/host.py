@@ -48,8 +48,10 @@ def require_tools(tools: Iterable[str] = PACKAGES, packages: Mapping[str, str] =
     """
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
-        wanted = " ".join(sorted({packages[tool] for tool in missing}))
-        raise UsageProblem(f"missing on this machine: {', '.join(missing)}", hint=f"apt-get install {wanted}")
+        advice = f"apt-get install {' '.join(sorted({packages[tool] for tool in missing}))}"
+        if "/usr/sbin" not in os.environ.get("PATH", "").split(":"):  # as after `su` without a dash
+            advice += ", and add /usr/sbin to PATH"
+        raise UsageProblem(f"missing on this machine: {', '.join(missing)}", hint=advice)
 
 
 def run(*argv: str, stdin: bytes | None = None, timeout: float = 60, ok: Sequence[int] = (0,)) -> str:
