@@ -14,7 +14,7 @@ from remediate.report.paper import Clean, paper
 from remediate.report.plan import plan_lines
 from remediate.report.progress import Progress
 from remediate.report.summary import summary_lines
-from remediate.report.text import Line, joined, seconds
+from remediate.report.text import Line, Span, line, named, seconds
 
 _STATE_ROLES = {State.APPLIED: "good", State.UNDONE: "warning", State.FAILED: "bad", State.HELD: "bad"}
 
@@ -57,11 +57,11 @@ class Console:
     @_on.register
     def _(self, event: events.PlayStarted) -> None:
         self._progress.muted = False
-        self._progress.log(f"play «{event.play}»: {joined(event.hosts)}", "heading")
+        self._progress.log(f"play «{event.play}»: {named(event.hosts)}", "heading")
 
     @_on.register
     def _(self, event: events.Looking) -> None:
-        self._progress.going("look", f"looking at {_few(event.hosts)}")
+        self._progress.going("look", f"looking at {named(event.hosts)}")
 
     @_on.register
     def _(self, event: events.Looked) -> None:
@@ -128,7 +128,7 @@ class Console:
         self._show(self._figures(result))
         self._show(summary_lines(result, self._out.width, verbose=self._verbose))
         if result.problem:
-            self._progress.log(f"remediate: {result.problem.text}", "bad")
+            self._err.write([line(Span(f"remediate: {result.problem.text}", "bad"))])
 
     def _figures(self, result: RunResult) -> Iterable[Line]:
         """The table before/after where something was changed, else what was measured where that was the wish."""
@@ -145,7 +145,3 @@ class Console:
         elif result.mode is Mode.DIAGNOSE or self._verbose:
             for look in result.before:
                 yield from measured_lines(look, self._out.width)
-
-
-def _few(hosts: tuple[str, ...]) -> str:
-    return joined(hosts) if len(hosts) <= 5 else f"{len(hosts)} hosts"

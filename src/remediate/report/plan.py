@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from remediate.engine.events import HostPlan, Planned
 from remediate.engine.result import ChangeResult
 from remediate.report.redact import redact
-from remediate.report.text import EMPTY, Line, Span, joined, line, paragraph, seconds
+from remediate.report.text import EMPTY, Line, Span, line, named, paragraph, seconds
 from remediate.task.base import Disrupts
 
 _DIFF_ROLES = (("+++", "heading"), ("---", "heading"), ("+", "added"), ("-", "removed"), ("@@", "range"))
@@ -62,7 +62,7 @@ def _idle_lines(planned: Planned, width: int | None, verbose: bool) -> Iterator[
     """Hosts without changes in one line; with -v, the reason of every task."""
     idle = [host.host for host in planned.hosts if not host.changes]
     if idle and len(idle) < len(planned.hosts):
-        yield from paragraph(line("  "), f"nothing to do on {joined(idle)}", width, "dim")
+        yield from paragraph(line("  "), f"nothing to do on {named(idle)}", width, "dim")
     if verbose:
         for host in planned.hosts:
             for noop in host.noops:

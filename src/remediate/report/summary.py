@@ -17,11 +17,11 @@ _ROLES = {
     Outcome.UNCHANGED: "dim",
 }
 _DONE = {
-    State.PENDING: "to make",
     State.APPLIED: "made",
     State.UNDONE: "taken back",
     State.FAILED: "failed",
     State.HELD: "held",
+    State.PENDING: "to make",
 }
 _WORDS = {
     Outcome.PENDING: {Mode.CHECK: "there are changes to make"},
@@ -50,7 +50,9 @@ def summary_lines(result: RunResult, width: int | None, *, verbose: bool = False
 def _what(host: HostResult) -> str:
     """`2 changes made, 1 change taken back: why`."""
     counted = Counter(change.state for change in host.changes)
-    states = joined(f"{counted_of(n, 'change')} {_DONE[state]}" for state in State if (n := counted[state]))
+    states = joined(
+        f"{counted_of(n, 'change')} {word}" for state, word in _DONE.items() if (n := counted[state])
+    )
     problem = host.problem.text.removeprefix(f"{host.host}: ") if host.problem else ""
     return ": ".join(part for part in (states, problem) if part)
 
@@ -59,7 +61,7 @@ def _last(result: RunResult) -> Line:
     outcome = result.outcome
     word = _WORDS.get(outcome, {}).get(result.mode, outcome.value)
     if result.interrupted:
-        word = f"interrupted ({word})"
+        word = "interrupted"
     return line(
         Span(f"{result.playbook}: "),
         Span(word, _ROLES[outcome]),

@@ -59,6 +59,11 @@ def joined(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
+def named(hosts: Sequence[str]) -> str:
+    """Hosts by name while they are few, else how many."""
+    return joined(hosts) if len(hosts) <= 5 else counted_of(len(hosts), "host")
+
+
 def seconds(value: float) -> str:
     """A duration for people: `0.4 s`, `60 s`, `3 min 5 s`."""
     if value < 10:

@@ -194,3 +194,31 @@ def healthy() -> Iterator[events.Event]:
     )
     hosts = tuple(HostResult(host, "lab") for host in HOSTS)
     yield events.RunEnded(RunResult(*RUN, Mode.APPLY, 1.4, hosts, before=(well,)))
+
+
+def interrupted() -> Iterator[events.Event]:
+    """Changes that disrupt nobody, a host that needs none, a play without a gate, and a person who stops it."""
+    hosts = tuple(f"n{number}" for number in range(1, 7))
+    quiet = ChangeResult("Kernel parameters", "net.core.somaxconn: 4096 → 8192", State.PENDING, "-a\n+b\n")
+    made = ChangeResult("Kernel parameters", "net.core.somaxconn: 4096 → 8192", State.APPLIED)
+    noop = (NoopResult("Kernel parameters", "net.core.somaxconn is 8192 already"),)
+    plans = (
+        events.HostPlan("n1", "", 1, (quiet, change())),
+        events.HostPlan("n2", "", 1, (quiet,)),
+        *(events.HostPlan(host, "", 1, (), noop) for host in hosts[2:]),
+    )
+    yield events.RunStarted("r", "tune", "prod", hosts, Mode.APPLY)
+    yield events.Looking(hosts)
+    yield events.Planned("Kernel parameters", plans[1:], "etcd-healthy", 60.0)
+    yield events.Planned("Everything", plans[:1])
+    yield events.Note("the clock of n2 is behind", warning=True)
+    stopped = (HostResult("n1", "", (made, made, quiet)), *(HostResult(host) for host in hosts[1:]))
+    problem = Problem("stopped by a person", Outcome.REFUSED)
+    yield events.RunEnded(
+        RunResult("r", "tune", "prod", Mode.APPLY, 125.0, stopped, problem=problem, interrupted=True)
+    )
+
+
+def empty() -> Iterator[events.Event]:
+    """Nothing at all."""
+    yield events.RunEnded(RunResult("r", "tune", "prod", Mode.CHECK, 0.0))

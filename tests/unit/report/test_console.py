@@ -99,6 +99,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> Iterator[Terminal
         ("run-verbose", scenario.run, False, 1),
         ("diagnosis", scenario.diagnosis, False, 0),
         ("healthy", scenario.healthy, False, 0),
+        ("interrupted", scenario.interrupted, True, 0),
+        ("interrupted-verbose", scenario.interrupted, False, 2),
+        ("empty", scenario.empty, False, 0),
     ],
 )
 def test_on_a_pipe(name: str, story: partial[Iterator[events.Event]], diff: bool, verbosity: int) -> None:

@@ -152,7 +152,7 @@ def test_the_document_keeps_its_contract() -> None:
                     "instance": "etcd-events",
                     "status": {"alarms": [{"member_id": 0xB2, "kind": "NOSPACE"}]},
                 },
-                "n3": {"process": None, "status": None},
+                "n3": {"process": None, "status": None, "status_error": "connection refused"},
             },
             "measured": {
                 "fsync": fsync,
@@ -208,9 +208,11 @@ def test_the_document_keeps_its_contract() -> None:
     assert etcd["n1"]["leader"] == "a1"
     assert etcd["n1"]["cluster_id"] == "cdf818194e3a8c32"
     assert etcd["n1"]["leader_changes"] == 2
-    assert etcd["n1"]["fragmentation"] == pytest.approx(0.0463, abs=1e-4)
+    assert etcd["n1"]["fragmentation"] == 0.0463
     assert etcd["n2/etcd-events"]["alarms"] == [{"member_id": "b2", "kind": "NOSPACE"}]
     assert etcd["n3"]["version"] is None
+    assert etcd["n3"]["error"] == "connection refused"
+    assert etcd["n1"]["error"] is None
     assert set(etcd["n3"]) == set(etcd["n1"])
     assert document["gates"] == [
         {
@@ -225,6 +227,13 @@ def test_the_document_keeps_its_contract() -> None:
     assert set(first) >= {"id", "host", "severity", "message", "remedy", "source"}
     assert first["severity"] == "critical"
     assert document["before"] == document["after"] == measured
+
+
+def test_why_a_member_is_not_healthy_is_its_error() -> None:
+    """It answers, and cannot read."""
+    given = {"hosts": {"n1": {"status": {"health_ms": None, "health_error": "deadline exceeded"}}}}
+    document = RunResult("r", "diagnose", "lab", Mode.DIAGNOSE, 1.0, before=looks(given)).to_json()
+    assert document["measurements"]["etcd"]["n1"]["error"] == "deadline exceeded"
 
 
 def test_before_and_after_are_null_where_nothing_was_changed() -> None:
