@@ -15,8 +15,8 @@ sed -i '1a comparison:*:19000:0:99999:7:::' /etc/shadow
 cp "$keys/host" "$keys/user.pub" /run/keys
 chmod 600 /run/keys/*
 
-install -D -m 644 "$project/templates/crictl.yaml" /etc/crictl.yaml
-install -D -m 644 "$project/templates/k8s.conf" /etc/modules-load.d/k8s.conf
+install -D -m 644 "$project/files/crictl.yaml" /etc/crictl.yaml
+install -D -m 644 "$project/files/k8s.conf" /etc/modules-load.d/k8s.conf
 install -D -m 600 "$project/etcd.yaml" /etc/kubernetes/manifests/etcd.yaml
 printf '%s\n' 'kernel.msgmax = 16384' 'kernel.msgmnb = 32768' 'kernel.shmmni = 8192' >/etc/sysctl.d/90-remediate.conf
 echo 16384 >/proc/sys/kernel/msgmax

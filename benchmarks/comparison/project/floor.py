@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 WISHED = "".join(
     (
         "644 root:root\n" * 2,
-        *((HERE / "templates" / name).read_text() for name in ("crictl.yaml", "k8s.conf")),
+        *((HERE / "files" / name).read_text() for name in ("crictl.yaml", "k8s.conf")),
         "    - --heartbeat-interval=250\n    - --election-timeout=2500\n    - --snapshot-count=5000\n",
         "16384\n32768\n8192\n",
         "best-effort: prio 0\n",

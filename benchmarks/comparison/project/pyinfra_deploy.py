@@ -10,7 +10,7 @@ PID = '"$(pgrep -x benchmarked)"'
 for source, path in (("crictl.yaml", "/etc/crictl.yaml"), ("k8s.conf", "/etc/modules-load.d/k8s.conf")):
     files.put(
         name=path,
-        src=f"templates/{source}",
+        src=f"files/{source}",
         dest=path,
         mode="644",
         user="root",
