@@ -19,6 +19,7 @@ from remediate.engine.look import Look
 from remediate.etcd.model import EtcdHost
 from remediate.report import readings
 from remediate.report.readings import Reading, clearly_better, host_of
+from remediate.report.text import joined
 
 
 class Verdict(StrEnum):
@@ -114,7 +115,7 @@ def _judge(finding: Finding, left: Finding | None, before: Look, after: Look) ->
         return Judged(finding, Verdict.NOT_HELPED, "below its threshold now, but by no more than noise")
     effective = treated & (CURES.get(finding.id, frozenset()) | EASES.get(finding.id, frozenset()))
     if effective:
-        return Judged(finding, Verdict.HELPED, f"gone after {', '.join(sorted(effective))}")
+        return Judged(finding, Verdict.HELPED, f"gone after {_words(effective)}")
     return Judged(finding, Verdict.GONE, "nothing that was changed here treats it")
 
 
@@ -129,7 +130,7 @@ def _judge_left(left: Finding, state: str, treated: frozenset[str]) -> Judged:
     """A finding that is still there: treated in vain, or not treated at its cause."""
     cures = CURES.get(left.id, frozenset())
     if cures & treated:
-        return Judged(left, Verdict.NOT_HELPED, f"{state} after {', '.join(sorted(cures & treated))}")
+        return Judged(left, Verdict.NOT_HELPED, f"{state} after {_words(cures & treated)}")
     named = (f"{task}, not in this version yet" if task in LATER else task for task in sorted(cures))
     return Judged(left, Verdict.NEEDS_REMEDY, state, " or ".join(named) or left.remedy or "by hand")
 
@@ -166,6 +167,19 @@ _EFFECTS: Final[Mapping[str, Callable[[EtcdHost, EtcdHost], bool]]] = {
     "etcd_defrag": _defragmented,
     "etcd_disk": _disk_changed,
 }
+
+_WORDS: Final = {
+    "etcd_flags": "new flags",
+    "process_priority": "new priorities",
+    "etcd_defrag": "defragmentation",
+    "etcd_disk": "the move to another disk",
+}
+
+
+def _words(tasks: frozenset[str]) -> str:
+    """What was done, whichever task did it: `new flags, defragmentation`."""
+    return joined(words for task, words in _WORDS.items() if task in tasks)
+
 
 _NOISY: Final[Mapping[str, Callable[[Look, str], Reading]]] = {
     "slow-fsync": readings.fsync,

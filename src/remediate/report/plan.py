@@ -23,9 +23,12 @@ def plan_lines(planned: Planned, width: int | None, *, diff: bool, verbose: bool
     changing = [host for host in planned.hosts if host.changes]
     head = line(Span(f"Play «{planned.play}»: ", "heading"))
     yield from paragraph(head, _pace(planned) if changing else "nothing to do", width)
+    shown: dict[str, str] = {}
     for number, host in enumerate(changing, 1):
-        yield from _host_lines(number, host, width, diff)
+        yield from _host_lines(number, host, width, shown if diff else None)
     yield from _idle_lines(planned, width, verbose)
+    for text in planned.advice:
+        yield from (line("  ", Span(part, "dim")) for part in text.rstrip("\n").split("\n"))
     yield EMPTY
 
 
@@ -39,12 +42,17 @@ def _pace(planned: Planned) -> str:
     return f"one member after another, {gate}{rest}"
 
 
-def _host_lines(number: int, host: HostPlan, width: int | None, diff: bool) -> Iterator[Line]:
+def _host_lines(
+    number: int, host: HostPlan, width: int | None, shown: dict[str, str] | None
+) -> Iterator[Line]:
+    """One host's changes. `shown`: the diffs shown so far and where; None where none is wanted."""
     yield line(f"  {number}. ", Span(host.host, "heading"), f"  ({host.note})" if host.note else "")
     for change in host.changes:
         yield from paragraph(line("     ~ "), f"{change.summary}{_disrupts(change)}", width)
-        if diff and change.diff:
-            yield from diff_lines(change.diff, indent=7)
+        if shown is not None and change.diff:
+            first = shown.setdefault(change.diff, host.host)
+            same = line("       ", Span(f"the same lines as on {first}", "dim"))
+            yield from diff_lines(change.diff, indent=7) if first == host.host else [same]
 
 
 def _disrupts(change: ChangeResult) -> str:

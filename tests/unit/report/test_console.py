@@ -170,7 +170,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "id": "low-priority",
         "host": "n1",
         "verdict": "helped",
-        "why": "gone after process_priority",
+        "why": "gone after new priorities",
         "needs": None,
     } in (document["verdicts"])
     assert "Before and after, cluster lab" in err
