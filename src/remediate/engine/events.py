@@ -91,12 +91,14 @@ class Planned:
     Attributes:
         gate: name of the gate around each changed host, empty for none.
         settle: seconds of rest after each changed host.
+        advice: what a person should do beside it, so that it lasts.
     """
 
     play: str
     hosts: tuple[HostPlan, ...]
     gate: str = ""
     settle: float = 0.0
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

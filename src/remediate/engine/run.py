@@ -205,7 +205,9 @@ class Run:
             for batch, host in enumerate(hosts, 1)
         )
         gate = "" if pace.gate == "none" else pace.gate
-        return Planned(stage.play.name, plans, gate, stage.setting("remediate_settle", pace.settle))
+        advice = dict.fromkeys(c.advice for host in hosts for c in intents[host].changes if c.advice)
+        settle = stage.setting("remediate_settle", pace.settle)
+        return Planned(stage.play.name, plans, gate, settle, tuple(advice))
 
     def _refuse(self) -> None:
         """Refuse what would be refused later anyway, before a person is asked (exit 4, nothing changed)."""

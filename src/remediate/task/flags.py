@@ -12,6 +12,7 @@ from typing import Any
 from remediate.errors import Refused
 from remediate.etcd import actions
 from remediate.etcd.flags import check_flags, check_places, flags_of, timers_first
+from remediate.etcd.kubeadm import kubeadm_extra_args
 from remediate.etcd.manifest import command_of, edit
 from remediate.etcd.model import EtcdProcess, EtcdStatus, ManifestFile
 from remediate.facts.base import Fact, Seen
@@ -198,8 +199,19 @@ def _change(
         instance=operations[0].instance,
         estimate=2.0 * RESTART + 30,
         predicts=_predicted(old, new, process, command, seen),
+        advice=_advice(wishes),
         uniform=any(o.name in ("heartbeat-interval", "election-timeout") for o in operations),
     )
+
+
+def _advice(wishes: Mapping[str, str | None]) -> str:
+    """`kubeadm upgrade` writes manifests anew (kubeadm#2157), so its own configuration must say the same."""
+    kept = {name: value for name, value in wishes.items() if value is not None}
+    gone = [name for name, value in wishes.items() if value is None]
+    lines = ["`kubeadm upgrade` writes this manifest anew; to keep the change, in its ClusterConfiguration:"]
+    lines += [f"  {row}" for row in kubeadm_extra_args(kept).splitlines()] if kept else []
+    lines += [f"  remove from etcd.local.extraArgs: {', '.join(gone)}"] if gone else []
+    return "\n".join(lines)
 
 
 def _identity(process: EtcdProcess | None) -> tuple[int, int]:
