@@ -32,7 +32,7 @@ SPEED, SLOW_SPEED = 50e6, 8e6
 """Bytes per second that a defragmentation writes, assumed for a healthy and for a slow disk: low on purpose."""
 
 
-class EtcdDefrag(Task):
+class EtcdDefrag(Task, frozen=True):
     """Give free space inside etcd's database back to the file system.
 
     Attributes:

@@ -22,7 +22,7 @@ from remediate.task.base import Noop, Operation, Task
 from remediate.task.flags import SetFlag, live, manifest
 
 
-class EtcdFlags(Task):
+class EtcdFlags(Task, frozen=True):
     """Flags of one etcd instance per host.
 
     Attributes:

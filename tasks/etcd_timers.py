@@ -22,7 +22,7 @@ DEFAULTS = {"heartbeat-interval": "100", "election-timeout": "1000"}
 """Milliseconds (etcd, tuning)."""
 
 
-class EtcdTimers(Task):
+class EtcdTimers(Task, frozen=True):
     """Timers from measurement; the play needs `measure`."""
 
     def facts(self) -> Sequence[Fact[Any]]:
