@@ -106,8 +106,7 @@ def _item(node: yaml.Node, dashes: Sequence[int]) -> Item:
 
 def scalar(value: str, style: str, *, flow: bool) -> str:
     """A word as YAML text in the wished style, quoted otherwise where that style would not read back the same."""
-    plain = value.isprintable() and _reads_back(value, value, flow)
-    if style == "" and plain:
+    if style == "" and _reads_back(value, value, flow):
         return value
     single = "'" + value.replace("'", "''") + "'"
     if style != '"' and _reads_back(single, value, flow):
@@ -141,7 +140,7 @@ def rewrite(
         add: words behind the last.
 
     Raises:
-        Refused: something else stands on a line, or between commas, that would have to go.
+        Refused: a comment stands between commas where a word would have to go.
     """
     gone = sorted(set(drop))
     for index, value in change.items():
@@ -196,14 +195,9 @@ def _add_flow(words: WordList, gone: Sequence[int], add: Sequence[str]) -> Itera
 
 
 def _line(text: str, item: Item) -> tuple[int, int]:
-    """Where an item's lines begin and end, line end included; raises Refused where something else stands there."""
-    start = text.rfind("\n", 0, item.dash) + 1
+    """Where the lines of a block list's item begin and end, line end included."""
     newline = text.find("\n", item.end)
-    end = len(text) if newline < 0 else newline + 1
-    behind = text[item.end : end].strip()
-    if text[start : item.dash].strip() or (behind and not behind.startswith("#")):
-        raise Refused(f"{item.value} does not stand on a line of its own", hint="write one word per line")
-    return start, end
+    return text.rfind("\n", 0, item.dash) + 1, len(text) if newline < 0 else newline + 1
 
 
 def _drop_line(text: str, item: Item) -> Splice:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from remediate.errors import Refused
 from remediate.etcd.flags import check_environment, check_flags, check_places, flags_of, timers_first
 from remediate.etcd.known import Flag, known_flags, parse_version
+from remediate.etcd.model import EtcdStatus
 
 DATA = Path(__file__).parents[2] / "data" / "etcd"
 
@@ -141,6 +142,17 @@ def test_a_running_server_has_proved_that_it_knows_its_flags() -> None:
     with pytest.raises(Refused, match="own-patch"):
         check_flags({"own-patch": "1"}, "3.5.16")
     check_flags({"own-patch": "1"}, "3.5.16", running={"own-patch": "0"})
+
+
+def test_a_quota_below_the_database_is_refused() -> None:
+    status = EtcdStatus(
+        "etcd", "", "3.5.16", 1, 1, 1, 1, 1, 1, 3 * 2**30, 2**30, 8 * 2**30, False, (), (), 1.0
+    )
+    name = "quota-backend-bytes"
+    with pytest.raises(Refused, match="less than the database's 3221225472 bytes"):
+        check_flags({name: str(2 * 2**30)}, "3.5.16", status=status)
+    check_flags({name: str(4 * 2**30)}, "3.5.16", status=status)
+    check_flags({name: str(2 * 2**30)}, "3.5.16", running={name: str(2 * 2**30)}, status=status)
 
 
 def test_a_setting_in_both_places_is_refused() -> None:

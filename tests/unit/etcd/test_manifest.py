@@ -128,6 +128,15 @@ def test_only_the_etcd_container_is_edited() -> None:
     assert edit(text, {"name": "b"}, []) == text.replace("--name=a", "--name=b")
 
 
+def test_an_edit_that_etcd_would_not_see_is_refused() -> None:
+    """etcd reads no flag behind the first word that is none."""
+    text = "spec:\n  containers:\n  - command: [etcd, --name=a, stop, --max-wals=5]\n"
+    for wishes in ({"max-wals": "6"}, {"metrics": "basic"}):
+        with pytest.raises(Refused, match="without changing more than its flags"):
+            edit(text, wishes, [])
+    assert edit(text, {"name": "b"}, []) == text.replace("=a", "=b")
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

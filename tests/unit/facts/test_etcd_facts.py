@@ -119,6 +119,13 @@ def test_no_way_to_ask() -> None:
     assert answer("3.5", "none").error.startswith("cannot ask etcd: none of container is on this node")
 
 
+def test_a_server_without_a_gateway() -> None:
+    refused = "404 page not found\n:\n:~ 404 0.001"
+    text = f"@server 7 etcd\n@quota 0\n@via gateway\n@gateway 0\n:{refused}\n:{refused}\n:{refused}\n"
+    (found,) = EtcdApi("gateway").parse(Frame(text))
+    assert found.error == "404 page not found"
+
+
 def test_keys_never_leave_the_node() -> None:
     for path in DATA.rglob("*.out"):
         assert "PRIVATE KEY" not in path.read_text()
@@ -191,6 +198,11 @@ def test_priorities_by_thread() -> None:
 def test_threads_without_ionice(io: str) -> None:
     with pytest.raises(FactError, match="I/O class of process 7"):
         ProcessThreads().parse(Frame(f"@server 7 etcd\n@tids 7 8\n@io\n{io}\n@stat\n"))
+
+
+def test_a_process_that_ended_meanwhile() -> None:
+    with pytest.raises(FactError, match="process 7 ended"):
+        ProcessThreads().parse(Frame("@server 7 etcd\n@tids 7\n@io\n:idle\n@stat\n"))
 
 
 def test_memory_instead_of_a_disk() -> None:
