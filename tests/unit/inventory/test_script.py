@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -60,8 +61,6 @@ def test_nor_one_of_another_user(put: Put, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("os.geteuid", lambda: owner + 1)
     if owner == 0:
         check_owner(path, "inv")  # root may change everything anyway
-        import os
-
         os.chown(path, 12345, -1)
     with pytest.raises(UsageProblem, match="belongs to another user"):
         check_owner(path, "inv")
@@ -124,7 +123,17 @@ def test_one_that_closes_its_output_and_stays_is_stopped_too(put: Put) -> None:
 
 
 def test_a_program_gets_no_input(put: Put) -> None:
-    assert "ended with exit code 7" in problem(put("inv", "#!/bin/sh\nread line || exit 7\n", 0o755))
+    path = put("inv", "#!/bin/sh\nread line || exit 7\n", 0o755)
+    reader, writer = os.pipe()
+    os.write(writer, b"what the terminal's user types\n")
+    own = os.dup(0)
+    try:
+        os.dup2(reader, 0)
+        assert "ended with exit code 7" in problem(path)
+    finally:
+        os.dup2(own, 0)
+        for number in (own, reader, writer):
+            os.close(number)
 
 
 def test_endless_output_is_cut() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from remediate.errors import UsageProblem
-from remediate.inventory import find, load
+from remediate.inventory import find, load, to_list_json
 
 from .conftest import Put
 
@@ -187,3 +188,9 @@ def test_without_libyaml(put: Put) -> None:
     )
     assert fast == slow
     assert str(deep) in fast
+
+
+def test_the_list_is_always_unicode(put: Put) -> None:
+    """A literal in an INI file can hold half a surrogate pair, which no terminal and no file takes."""
+    text = to_list_json(load(put("hosts.ini", 'n1\n[all:vars]\nhalf = "\\ud800"\n')))
+    assert json.loads(text.encode())["_meta"]["hostvars"]["n1"]["half"] == "\ud800"
