@@ -11,9 +11,6 @@ from remediate.facts.base import Fact, FactError, Frame
 from remediate.facts.blocks import Block, servers
 from remediate.node.shell import sh
 
-_SPECIAL = re.compile(r"[][\\.{}()*+?^$|]")
-"""What an extended regular expression takes for more than itself."""
-
 _IO = re.compile(r"(none|realtime|best-effort|idle)(?:: prio (\d))?")
 
 
@@ -38,7 +35,7 @@ class ProcessThreads(Fact[tuple[ProcessPriority, ...]]):
     """Every thread's priority, for each process of a name; empty where none runs.
 
     Attributes:
-        process: the command's name as `pgrep -x` takes it, at most 15 characters; `etcd` means the etcd instances.
+        process: the command's name, at most 15 characters (proc(5)); `etcd` means the etcd instances.
     """
 
     process: str = "etcd"
@@ -47,7 +44,7 @@ class ProcessThreads(Fact[tuple[ProcessPriority, ...]]):
 
     def probe(self) -> str:
         """A cat and an ionice per process."""
-        return sh("threads_show {} {}", self.process, _SPECIAL.sub(r"\\\g<0>", self.process))
+        return sh("threads_show {}", self.process)
 
     def parse(self, frame: Frame) -> tuple[ProcessPriority, ...]:
         """One row per process; raises FactError where the node has no ionice."""

@@ -213,3 +213,23 @@ def test_a_containers_data_on_a_disk_of_the_lab(run: Run) -> None:
 
 def test_no_mount_for_no_table(run: Run) -> None:
     assert run(f'disk_mount "" /x; {SHOW}') == ["/x    "]
+
+
+def test_processes_by_their_exact_names(run: Run, tmp_path: Path) -> None:
+    names = ("re.m ed", "rexm ed", "re.m")
+    started = []
+    try:
+        for name in names:
+            program = tmp_path / name
+            shutil.copy("/bin/sleep", program)
+            started.append(subprocess.Popen([str(program), "20"]))
+        pids = [str(process.pid) for process in started]
+        assert run('etcd_named "re.m ed"; echo $e_these') == [pids[0]]
+        assert sorted(run('etcd_named "re.m ed" rexm re.m; echo $e_these')[0].split()) == sorted(
+            [pids[0], pids[2]]
+        )
+        assert run("etcd_named '*'; echo $e_these") == [""]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()

@@ -1,7 +1,8 @@
-# The etcd servers of this node. Forks: one pgrep, and per server one tr for the command line and one for the
-# environment (the shell cannot read NUL bytes); the rest of /proc is read by built-ins.
+# The etcd servers of this node. Forks: per server one tr for the command line and one for the environment (the shell
+# cannot read NUL bytes); the rest of /proc is read by built-ins. The names of 341 processes cost 7 ms so, one pgrep
+# 25 ms [measured, CPU, dash 0.5.12 and procps 4.0.2].
 #
-# Sets etcd_pids. `etcd_load PID` then sets:
+# Sets etcd_pids. `etcd_named NAME…` sets e_these, the processes of these names. `etcd_load PID` then sets:
 #   e_pid, e_ticks, e_args, e_env   the process; one word a line, a newline inside a word as \001
 #   e_root                          /proc/PID/root where the process has a root of its own, else empty
 #   e_instance                      etcd, or the name of a second one
@@ -12,6 +13,23 @@
 etcd_nl='
 '
 etcd_pids=
+etcd_names=
+for e_word in /proc/[0-9]*/comm; do
+    ! IFS= read -r e_line <"$e_word" || etcd_names=$etcd_names${e_word#/proc/}:$e_line$etcd_nl
+done 2>/dev/null
+
+etcd_named() {
+    e_these=
+    IFS=$etcd_nl
+    set -f
+    for e_line in $etcd_names; do
+        for e_word in "$@"; do
+            [ "${e_line#*/comm:}" != "$e_word" ] || e_these="$e_these ${e_line%%/*}"
+        done
+    done
+    set +f
+    unset IFS
+}
 
 # etcd_print TEXT: its lines, each behind a colon, so that no line of a program is taken for one of ours.
 etcd_print() {
@@ -145,8 +163,8 @@ etcd_name() {
         *,*,etcd*) e_instance=$e_dir ;;
         *) e_instance=etcd-${e_url##*:} ;;
     esac
-    case "$etcd_names " in *" $e_instance "*) e_instance=$e_instance-$e_pid ;; esac
-    etcd_names="$etcd_names $e_instance"
+    case "$etcd_taken " in *" $e_instance "*) e_instance=$e_instance-$e_pid ;; esac
+    etcd_taken="$etcd_taken $e_instance"
 }
 
 etcd_load() {
@@ -176,8 +194,9 @@ etcd_find() {
 }
 
 etcd_k3s=/var/lib/rancher/k3s/server/db/etcd/config
-etcd_names=
-for e_pid in $(pgrep -x 'etcd|k3s-server' 2>/dev/null || pidof etcd 2>/dev/null); do
+etcd_taken=
+etcd_named etcd k3s-server
+for e_pid in $e_these; do
     etcd_keep "$e_pid"
 done
 for e_pid in $etcd_pids; do

@@ -1,5 +1,5 @@
 # Processes of a name: their threads, where they live, and the files that keep their priority. Needs etcd.sh, threads.sh.
-# Forks: one pgrep for all (none for etcd), what threads.sh says per process, a stat and a cat per existing file.
+# Forks: what threads.sh says per process, a stat and a cat per existing file.
 
 # home_file PATH: what is there, and the lines of a regular file.
 home_file() {
@@ -51,8 +51,8 @@ home_groups() {
 # home_show PROCESS DROP_IN: every process of that name, its threads, and the drop-in of its unit.
 home_show() {
     [ ! -d /run/systemd/system ] || echo @systemd
-    if [ "$1" = etcd ]; then h_pids=$etcd_pids; else h_pids=$(pgrep -x -- "$1"); fi
-    for h_pid in $h_pids; do
+    if [ "$1" = etcd ]; then e_these=$etcd_pids; else etcd_named "$1"; fi
+    for h_pid in $e_these; do
         etcd_ours "$h_pid" || continue
         home_groups "$h_pid"
         h_command=

@@ -15,14 +15,15 @@ threads_of() {
     etcd_print "$(cat "/proc/$t_pid/task"/[0-9]*/stat 2>/dev/null)"
 }
 
-# threads_show NAME PATTERN: of every process of that name (a pattern of pgrep's); etcd's are known already.
+# threads_show NAME: of every process of that name; etcd's are known already.
 threads_show() {
     if [ "$1" = etcd ]; then
         for t_server in $etcd_pids; do
             eval "threads_of $t_server \"\$etcd_name_$t_server\""
         done
     else
-        for t_server in $(pgrep -x -- "$2"); do
+        etcd_named "$1"
+        for t_server in $e_these; do
             ! etcd_ours "$t_server" || threads_of "$t_server" "$1"
         done
     fi
