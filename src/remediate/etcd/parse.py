@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from remediate.etcd.model import Alarm, Member
+from remediate.node.display import shown
 
 Json = Mapping[str, Any]
 
@@ -98,16 +99,12 @@ def load(text: str) -> Any:
             continue
         if not _is_log(value):
             return value
-    raise ParseError(f"no JSON answer in {_short(text)!r}")
+    raise ParseError(f"no JSON answer in «{shown(text, 120)}»")
 
 
 def _is_log(value: Any) -> bool:
     """Clients log in JSON too, on standard error."""
     return isinstance(value, dict) and "level" in value and "msg" in value
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 120 else text[:120] + "…"
 
 
 def parse_status(text: str) -> StatusAnswer:
@@ -119,7 +116,7 @@ def parse_status(text: str) -> StatusAnswer:
         value = value[0].get("Status") if isinstance(value[0], dict) else None
     header = value.get("header") if isinstance(value, dict) else None
     if not header or "version" not in value:
-        raise ParseError(f"no status in {_short(text)!r}")
+        raise ParseError(f"no status in «{shown(text, 120)}»")
     return StatusAnswer(
         version=str(value["version"]),
         cluster_id=_int(header, "cluster_id"),
@@ -145,7 +142,7 @@ def parse_members(text: str) -> tuple[Member, ...]:
     """`member list`, sorted by ID; a member that was added and never started has no name. Raises ParseError."""
     value = load(text)
     if not isinstance(value, dict) or "members" not in value:
-        raise ParseError(f"no member list in {_short(text)!r}")
+        raise ParseError(f"no member list in «{shown(text, 120)}»")
     return tuple(sorted((_member(row) for row in value["members"]), key=lambda member: member.id))
 
 
@@ -163,7 +160,7 @@ def parse_alarms(text: str) -> tuple[Alarm, ...]:
     """`alarm list`; raises ParseError."""
     value = load(text)
     if not isinstance(value, dict):
-        raise ParseError(f"no alarm list in {_short(text)!r}")
+        raise ParseError(f"no alarm list in «{shown(text, 120)}»")
     return tuple(Alarm(_int(row, "memberID"), _kind(row.get("alarm", 0))) for row in value.get("alarms", ()))
 
 
@@ -175,7 +172,7 @@ def parse_health(text: str) -> Health:
     """`endpoint health` of one endpoint; raises ParseError."""
     value = load(text)
     if not isinstance(value, list) or len(value) != 1:
-        raise ParseError(f"the health of one endpoint was expected: {_short(text)!r}")
+        raise ParseError(f"the health of one endpoint was expected: «{shown(text, 120)}»")
     row = value[0]
     error = str(row.get("error", ""))
     if row.get("health") or error.startswith("Active Alarm"):
@@ -189,7 +186,7 @@ def parse_key(text: str) -> StoredKey:
 
     value = load(text)
     if not isinstance(value, dict) or "header" not in value:
-        raise ParseError(f"no answer to a read in {_short(text)!r}")
+        raise ParseError(f"no answer to a read in «{shown(text, 120)}»")
     revision = _int(value["header"], "revision")
     for row in value.get("kvs", ()):
         return StoredKey(base64.b64decode(row.get("value", "")), _int(row, "mod_revision"), revision)
@@ -210,7 +207,7 @@ def reason(text: str) -> str:
         if re.search(sign, text):
             return meaning
     plain = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("{")]
-    return _short(plain[-1]) if plain else "no answer"
+    return shown(plain[-1], 120) if plain else "no answer"
 
 
 _REASONS: Iterable[tuple[str, str]] = (

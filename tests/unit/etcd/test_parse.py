@@ -125,6 +125,11 @@ def test_anything_else_is_no_answer(parser: object, text: str) -> None:
         parser(text)  # type: ignore[operator]
 
 
+def test_a_reason_cannot_move_the_terminal() -> None:
+    assert reason("\x1b[2Jgone\x07") == "\\x1b[2Jgone\\x07"
+    assert len(reason("x" * 10_000)) < 200
+
+
 @pytest.mark.parametrize(
     ("text", "ms"),
     [
