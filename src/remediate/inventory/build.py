@@ -190,9 +190,9 @@ class Builder:
 def _priority(said: Said) -> int:
     try:
         return int(said.value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageProblem(
-            f"{PRIORITY} is {said.value!r}, expected a whole number", where=said.where
+            f"{PRIORITY} is {said.value!r:.80}, expected a whole number", where=said.where
         ) from None
 
 

@@ -20,14 +20,27 @@ from .conftest import calm
 YAML_BITS = r"""
 etcd n1 n[1:3] hosts vars children all ungrouped plugin a b - ? : , { } [ ] & * ! | > # % @ ` ~ " ' << --- ...
 !!int !!set !!binary !!timestamp !!omap !!pairs !!str !!float !!bool !!null !vault !unsafe
-null yes 1 1e3 0x 2024-01-01 .nan
+null yes 1 .inf ansible_group_priority 1e3 0x 2024-01-01 .nan
 """.split()  # noqa: SIM905 - as a list nobody could read it
 INI_BITS = r"""
 [etcd] [etcd:vars] [etcd:children] [a:b] etcd n1 n[1:3] n[a:c] n[:] :22
 = ' " # ; \ { } ( ) [ ] , 1 -1 1j ... b'x'
 """.split()  # noqa: SIM905
 JSON_KEYS = st.sampled_from(
-    ["etcd", "all", "hosts", "vars", "children", "n1", "plugin", "_meta", "a b", "-x", "n[1:2]"]
+    [
+        "etcd",
+        "all",
+        "ansible_group_priority",
+        "hosts",
+        "vars",
+        "children",
+        "n1",
+        "plugin",
+        "_meta",
+        "a b",
+        "-x",
+        "n[1:2]",
+    ]
 )
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), JSON_KEYS),

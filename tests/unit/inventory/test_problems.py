@@ -91,6 +91,10 @@ YAML = {
         "etcd: {vars: {ansible_group_priority: high}}\n",
         r":1:15: ansible_group_priority is 'high'",
     ),
+    "endless priority": (
+        "etcd: {vars: {ansible_group_priority: .inf}}\n",
+        r"is inf, expected a whole number",
+    ),
     "control character": (b"etcd:\n  hosts: {n\x07: }\n", r":2: is no YAML: .*not allowed"),
     "no UTF-8": (b"etcd:\n  # caf\xe9\n  hosts: {n1: }\n", r":2: is no UTF-8 text"),
     "empty": ("", r"the inventory names no host"),
