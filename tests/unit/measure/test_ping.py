@@ -71,11 +71,12 @@ def test_an_answer_that_comes_twice_or_late_counts_once_and_in_order() -> None:
         "64 bytes from 10.0.0.2: icmp_seq=3 ttl=64 time=4.0 ms",
         "64 bytes from 10.0.0.2: icmp_seq=2 ttl=64 time=300 ms",
         "64 bytes from 10.0.0.2: icmp_seq=2 ttl=64 time=700 ms (DUP!)",
-        "3 packets transmitted, 3 received, +1 duplicates, 0% packet loss, time 2002ms",
+        "64 bytes from 10.0.0.2: icmp_seq=4 ttl=64 time=5.0 ms",
+        "4 packets transmitted, 4 received, +1 duplicates, 0% packet loss, time 2002ms",
     ]
     found = ping_path("\n".join(lines), "n1", "n2")
     assert isinstance(found, NetworkPath)
-    assert (found.rtt_avg_ms, found.jitter_max_ms, found.loss) == (152.0, 296.0, 0.0)
+    assert (found.rtt_avg_ms, found.jitter_avg_ms, found.loss) == (103.0, 148.5, 0.0)
 
 
 @pytest.mark.parametrize("line", captured("ping-errors.txt").splitlines())

@@ -117,6 +117,11 @@ def scrape(seconds: list[float], uptime: float) -> dict[str, float]:
 OBSERVED = st.lists(st.floats(min_value=0.0, max_value=20.0), max_size=300)
 
 
+def test_a_histogram_that_has_fallen_is_a_new_process_s() -> None:
+    before, after = scrape([0.001, 0.001, 0.03], 1.0), scrape([0.001], 11.0)
+    assert "restarted" in between("etcd", before, after).error
+
+
 @given(OBSERVED, OBSERVED)
 def test_the_bucket_holds_the_p99_of_the_window_whatever_was_before(
     earlier: list[float], during: list[float]
