@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
-
-import tenacity
+from typing import TYPE_CHECKING, TypeVar
 
 from remediate.node.api import Clock
+
+if TYPE_CHECKING:
+    import tenacity
 
 T = TypeVar("T")
 
@@ -24,6 +25,8 @@ def wait_until(clock: Clock, answer: Callable[[], T], *, timeout: float, every: 
     Returns:
         The first true answer; the last one, which is false or None, when the time is over.
     """
+    import tenacity
+
     ends = clock.now() + timeout
 
     def last_answer(state: tenacity.RetryCallState) -> T | None:
