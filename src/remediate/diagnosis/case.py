@@ -80,8 +80,8 @@ Rule = Callable[[Case], Iterator[Finding]]
 
 
 def ms(value: float) -> str:
-    """Milliseconds for people: `0.4 ms`, `12 ms`."""
-    return f"{value:.1f} ms" if value < 10 and value != int(value) else f"{value:.0f} ms"
+    """Milliseconds for people: `0.4 ms`, `65.7 ms`, `120 ms`."""
+    return f"{value:.1f} ms" if value < 100 and value != int(value) else f"{value:.0f} ms"
 
 
 def size(value: float) -> str:

@@ -82,6 +82,21 @@ def slow_fsync(case: Case) -> Iterator[Finding]:
         )
 
 
+def unclear_fsync(case: Case) -> Iterator[Finding]:
+    """No WAL fsync was observed: an idle cluster writes nothing, and silence is no good news."""
+    for host in case.hosts:
+        latency = case.measured.fsync.get(host.name)
+        if latency and interval(latency) is None and not _no_fsync(case, host):
+            yield case.found(
+                "unclear-fsync",
+                Severity.INFO,
+                "no WAL fsync was observed while measuring, so nothing is known of its latency",
+                host=host,
+                remedy=remedies.MEASURE,
+                source=f"{limit.ETCD_FAQ} (10 ms), {limit.OKD} (20 ms)",
+            )
+
+
 def slow_backend_commit(case: Case) -> Iterator[Finding]:
     """Backend commit p99 against 25 ms; a bucket that holds the line is told as unclear."""
     for host in case.hosts:
@@ -197,8 +212,7 @@ def tmpfs_outside_dev(case: Case) -> Iterator[Finding]:
 def unsafe_no_fsync_outside_dev(case: Case) -> Iterator[Finding]:
     """`--unsafe-no-fsync` on a live command line, outside dev and lab."""
     for host in case.hosts:
-        value = case.live.get(host.name, {}).get("unsafe-no-fsync", "false")
-        if value.lower() in ("true", "1", "t") and not _risk_accepted(host):
+        if _no_fsync(case, host) and not _risk_accepted(host):
             yield case.found(
                 "unsafe-no-fsync-outside-dev",
                 Severity.CRITICAL,
@@ -210,12 +224,18 @@ def unsafe_no_fsync_outside_dev(case: Case) -> Iterator[Finding]:
             )
 
 
+def _no_fsync(case: Case, host: EtcdHost) -> bool:
+    """As Go's flag package reads a boolean."""
+    return case.live.get(host.name, {}).get("unsafe-no-fsync", "false").lower() in ("true", "1", "t")
+
+
 def _risk_accepted(host: EtcdHost) -> bool:
     return host.environment in limit.RISKY_ENVIRONMENTS
 
 
 RULES: tuple[Rule, ...] = (
     slow_fsync,
+    unclear_fsync,
     slow_backend_commit,
     shared_disk,
     low_priority,

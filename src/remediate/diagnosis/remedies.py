@@ -10,6 +10,7 @@ LATER: Final = frozenset({"etcd_disk"})
 
 OWN_DISK: Final = "a faster disk of its own for etcd (task etcd_disk, not in this version yet)"
 DISK: Final = f"{OWN_DISK}; process_priority helps only against other load on the same disk"
+MEASURE: Final = "measure while something is written: ask for --probe-writes or --fio"
 PRIORITY: Final = "process_priority: {process: etcd, io_class: best-effort, io_level: 0, nice: -20}"
 DEFRAG: Final = "etcd_defrag: {min_fragmentation: 45%, min_size: 100MiB}"
 UPGRADE_FIRST: Final = "upgrade etcd first: defragmenting this release risks its data (etcd#14733)"

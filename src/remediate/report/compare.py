@@ -38,9 +38,9 @@ class Row:
     """One line of the table before/after.
 
     Attributes:
-        where: `EtcdHost.name`, or the cluster's name for what is the whole cluster's.
-        change: `better`, `worse` (`smaller`, `larger` for sizes) beyond noise, `same` within it, or why there is
-            nothing to compare.
+        where: `EtcdHost.name`, or `cluster` for what is the whole cluster's.
+        change: `better`, `worse` (`smaller`, `larger` for sizes) beyond noise, `same` within it or where both are
+            below the target, or why there is nothing to compare.
     """
 
     what: str
@@ -78,7 +78,7 @@ def _rows(before: Look, after: Look) -> Iterator[Row]:
     for what, read in readings.PER_HOST.items():
         for host in before.cluster.hosts:
             yield _row(what, host.name, read(before, host.name), read(after, host.name))
-    yield _row("put p99", before.cluster.name, readings.put(before), readings.put(after))
+    yield _row("put p99", "cluster", readings.put(before), readings.put(after))
 
 
 def _row(what: str, where: str, before: Reading, after: Reading) -> Row:
@@ -89,6 +89,8 @@ def _row(what: str, where: str, before: Reading, after: Reading) -> Row:
 def _change(before: Reading, after: Reading, less: str, more: str) -> str:
     if before.edges is None or after.edges is None:
         return after.why or f"before: {before.why}"
+    if before.fine and after.fine:
+        return "same"
     if clearly_better(before.edges, after.edges):
         return less
     return more if clearly_better(after.edges, before.edges) else "same"
@@ -96,9 +98,9 @@ def _change(before: Reading, after: Reading, less: str, more: str) -> str:
 
 def _verdicts(before: Look, after: Look) -> tuple[Judged, ...]:
     """What became of every finding of the first look, and which ones are new; worst first."""
-    left = {(finding.id, finding.host): finding for finding in after.findings}
-    known = {(finding.id, finding.host) for finding in before.findings}
-    judged = [_judge(f, left.get((f.id, f.host)), before, after) for f in before.findings]
+    left = {(f.id, f.host): f for f in after.findings if f.id not in _UNJUDGED}
+    known = {(f.id, f.host): f for f in before.findings if f.id not in _UNJUDGED}
+    judged = [_judge(f, left.get(key), before, after) for key, f in known.items()]
     fresh = [Judged(f, Verdict.NEW, f.message) for key, f in left.items() if key not in known]
     order = tuple(Severity)
     return tuple(sorted([*judged, *fresh], key=lambda one: order.index(one.finding.severity)))
@@ -115,7 +117,8 @@ def _judge(finding: Finding, left: Finding | None, before: Look, after: Look) ->
         return Judged(finding, Verdict.NOT_HELPED, "below its threshold now, but by no more than noise")
     effective = treated & (CURES.get(finding.id, frozenset()) | EASES.get(finding.id, frozenset()))
     if effective:
-        return Judged(finding, Verdict.HELPED, f"gone after {_words(effective)}")
+        once = ", by a single reading" if finding.id == "slow-health" else ""
+        return Judged(finding, Verdict.HELPED, f"gone after {_words(effective)}{once}")
     return Judged(finding, Verdict.GONE, "nothing that was changed here treats it")
 
 
@@ -187,6 +190,9 @@ _NOISY: Final[Mapping[str, Callable[[Look, str], Reading]]] = {
     "slow-health": readings.health,
 }
 """Findings whose figure varies from one measurement to the next, and how to read it."""
+
+_UNJUDGED: Final = frozenset({"unclear-fsync"})
+"""It tells of the measurement, not of the cluster; slow-fsync then says that it cannot tell."""
 
 _NEEDS_NETWORK: Final = frozenset({"slow-network", "bad-timers"})
 _SHOWN_BY_SILENCE: Final = frozenset({"member-down", "no-leader", "quorum-at-risk", "stray-manifest"})

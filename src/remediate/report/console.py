@@ -35,6 +35,7 @@ class Console:
         self._asked_blind = self._err.width is not None and self._out.width is None
         self._progress = Progress(self._err)
         self._diff, self._verbose = diff, verbosity > 0
+        self._diagnosed: set[str] = set()
         self._lock = Lock()
 
     def on(self, event: events.Event) -> None:
@@ -52,7 +53,8 @@ class Console:
 
     @_on.register
     def _(self, event: events.RunStarted) -> None:
-        self._progress.log(f"{event.playbook} ({event.mode}) on {event.inventory}, run {event.run}")
+        mode = "" if event.mode in (Mode.APPLY, event.playbook) else f" ({event.mode})"
+        self._progress.log(f"{event.playbook}{mode} on {event.inventory}, run {event.run}")
 
     @_on.register
     def _(self, event: events.PlayStarted) -> None:
@@ -72,15 +74,17 @@ class Console:
 
     @_on.register
     def _(self, event: events.Measuring) -> None:
-        share = f" {event.progress:.0%}" if event.progress is not None else ""
+        share = f" {event.progress:.0%}" if event.progress else ""
         detail = f" ({event.detail})" if event.detail else ""
         where = f" on {event.host}" if event.host else ""
         self._progress.going(f"{event.what}{where}", f"measuring {event.what}{where}{share}{detail}")
 
     @_on.register
     def _(self, event: events.Found) -> None:
+        again = event.cluster in self._diagnosed
+        self._diagnosed.add(event.cluster)
         width = self._out.width
-        self._show(findings_lines(event.cluster, event.findings, width, verbose=self._verbose))
+        self._show(findings_lines(event.cluster, event.findings, width, verbose=self._verbose, again=again))
 
     @_on.register
     def _(self, event: events.Planned) -> None:

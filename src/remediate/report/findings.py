@@ -14,11 +14,20 @@ _LABEL = 10
 
 
 def findings_lines(
-    cluster: str, findings: Iterable[Finding], width: int | None, *, verbose: bool = False
+    cluster: str,
+    findings: Iterable[Finding],
+    width: int | None,
+    *,
+    verbose: bool = False,
+    again: bool = False,
 ) -> Iterator[Line]:
-    """One block per kind of finding, worst first; one line for each host. Hints are short unless verbose."""
+    """One block per kind of finding, worst first; one line for each host. Hints are short unless verbose.
+
+    Args:
+        again: the cluster was diagnosed before in this run.
+    """
     found = sorted(findings, key=lambda f: _ORDER.index(f.severity))
-    yield line(Span(f"Cluster {cluster}", "heading"), f": {_counts(found)}")
+    yield line(Span(f"Cluster {cluster}{' afterwards' if again else ''}", "heading"), f": {_counts(found)}")
     short = False
     for (severity, _), block in groupby(found, key=lambda f: (f.severity, f.id)):
         if not short:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from remediate.diagnosis import thresholds as limit
 from remediate.diagnosis.case import ms, size
 from remediate.diagnosis.disk import interval
 from remediate.diagnosis.flags import live_flags
@@ -32,11 +33,18 @@ class Reading:
         text: `8–16 ms (etcd)`, or `n/a`.
         edges: between which values it lies; None where there is nothing to compare.
         why: why it is missing or cannot be compared.
+        target: below this all is well, and what moves there is not worth a word.
     """
 
     text: str
     edges: Interval | None = None
     why: str = ""
+    target: float = 0.0
+
+    @property
+    def fine(self) -> bool:
+        """Whether it is below its target for sure."""
+        return self.edges is not None and self.edges[1] is not None and self.edges[1] < self.target
 
 
 def clearly_better(before: Interval, after: Interval) -> bool:
@@ -58,12 +66,13 @@ def fsync(look: Look, name: str) -> Reading:
     live = (live_flags(host) or {}) if host else {}
     if latency and latency.source == "etcd" and live.get("unsafe-no-fsync", "false") != "false":
         return Reading(NOTHING, why="no data: without fsync etcd's histogram stops filling")
-    return _latency(latency, _why(look, name, {"fio", "fsync", "metrics"}))
+    return _latency(latency, _why(look, name, {"fio", "fsync", "metrics"}), limit.FSYNC_P99_WARNING_MS)
 
 
 def commit(look: Look, name: str) -> Reading:
     """Backend commit p99."""
-    return _latency(look.measured.commit.get(name), _why(look, name, {"commit", "fsync", "metrics"}))
+    why = _why(look, name, {"commit", "metrics"})
+    return _latency(look.measured.commit.get(name), why, limit.COMMIT_P99_WARNING_MS)
 
 
 def put(look: Look) -> Reading:
@@ -72,7 +81,7 @@ def put(look: Look) -> Reading:
     return _latency(look.measured.put, why[0] if why else "not measured: ask for --probe-writes")
 
 
-def _latency(latency: Latency | None, why: str) -> Reading:
+def _latency(latency: Latency | None, why: str, target: float = 0.0) -> Reading:
     edges = interval(latency) if latency else None
     if latency is None or edges is None:
         return Reading(NOTHING, why=why)
@@ -80,7 +89,7 @@ def _latency(latency: Latency | None, why: str) -> Reading:
     text = ms(low) if low == high else f"{low:g}–{high:g} ms" if high is not None else f"> {low:g} ms"
     if latency.samples < ENOUGH_SAMPLES:
         return Reading(f"{text} ({latency.source})", why=f"too few observations to tell ({latency.samples})")
-    return Reading(f"{text} ({latency.source})", edges)
+    return Reading(f"{text} ({latency.source})", edges, target=target)
 
 
 def _why(look: Look, name: str, whats: Collection[str]) -> str:
@@ -99,7 +108,7 @@ def health(look: Look, name: str) -> Reading:
     value = host.status.health_ms
     if value is None:
         return Reading(NOTHING, why=host.status.health_error or "the read failed")
-    return Reading(ms(value), (value, value))
+    return Reading(ms(value), (value, value), target=limit.HEALTH_WARNING_MS)
 
 
 def database(look: Look, name: str) -> Reading:
@@ -118,7 +127,8 @@ def effective(look: Look, name: str) -> Reading:
     known = [p.effective_ms for p in own if p.effective_ms is not None]
     if not known:
         return Reading(NOTHING, why=_why(look, name, {"ping", "iperf3", "network"}))
-    return Reading(ms(max(known)), (max(known), max(known)))
+    target = limit.HEARTBEAT_DEFAULT_MS * limit.RTT_AVG_PER_HEARTBEAT
+    return Reading(ms(max(known)), (max(known), max(known)), target=target)
 
 
 PER_HOST: Final[Mapping[str, Callable[[Look, str], Reading]]] = {

@@ -17,12 +17,14 @@ from remediate.measure.model import Latency
         (9.96, "10.0 ms"),
         (5, "5 ms"),
         (10.0, "10 ms"),
-        (10.4, "10 ms"),
+        (65.66, "65.7 ms"),
+        (100.4, "100 ms"),
+        (10.4, "10.4 ms"),
         (1234.5, "1234 ms"),
     ],
 )
 def test_milliseconds(value: float, text: str) -> None:
-    """One decimal below 10 ms, none above."""
+    """One decimal below 100 ms, none above."""
     assert ms(value) == text
 
 
@@ -48,7 +50,7 @@ def test_sizes(value: int, text: str) -> None:
         (Latency(None, None, (8.0, 16.0), "etcd", 312), "8–16 ms (etcd, 312 samples)"),
         (Latency(None, None, (0.5, 1.0), "etcd", 1), "0.5–1 ms (etcd, 1 samples)"),
         (Latency(None, None, (8192.0, None), "etcd", 2), "above 8192 ms (etcd, 2 samples)"),
-        (Latency(1.0, 12.4, None, "fio", 9000), "12 ms (fio, 9000 samples)"),
+        (Latency(1.0, 12.4, None, "fio", 9000), "12.4 ms (fio, 9000 samples)"),
         (Latency(None, None, None, "etcd", 0), "no data"),
         (Latency(None, None, (8.0, 16.0), "etcd", 0), "no data"),
     ],

@@ -121,7 +121,8 @@ def planned() -> Iterator[events.Event]:
         events.HostPlan(host, "lab", batch, (change(),), noop, notes.get(host, ""))
         for batch, host in enumerate(("n2", "n3", "n1"), 1)
     )
-    yield events.Planned("Let etcd compact", hosts, "etcd-healthy", 60.0)
+    advice = "`kubeadm upgrade` writes this manifest anew; to keep the change:\n  etcd: …\n"
+    yield events.Planned("Let etcd compact", hosts, "etcd-healthy", 60.0, (advice,))
     yield events.Planned("Kernel parameters", (events.HostPlan("n2", "lab", 1, (), noop),))
 
 
@@ -137,6 +138,7 @@ def run() -> Iterator[events.Event]:
     yield events.PlayStarted("Let etcd compact", ("n2", "n3", "n1"))
     yield from changed()
     yield from taken_back()
+    yield events.Found("lab", look(TREATED).findings)
     yield events.RunEnded(result())
 
 

@@ -48,5 +48,5 @@ def test_every_host_has_every_row() -> None:
             for what in ("fsync p99", "health", "database", "effective latency")
             for host in ("n1", "n2", "n3")
         ),
-        ("put p99", "lab"),
+        ("put p99", "cluster"),
     ]
