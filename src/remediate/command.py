@@ -52,7 +52,8 @@ def run(playbook: str, inventory: str, given: Mapping[str, Any]) -> int:
     from remediate.engine.run import Run
 
     hosts = _inventory(inventory)
-    work = Run(_run_id(), _playbook(playbook), hosts, _options(given), _tools(given))
+    book = _playbook(playbook)
+    work = Run(_run_id(), book, hosts, _options(given), _tools(given, book))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop from systemd is as safe as Ctrl-C
     return exit_code(work.execute())
 
@@ -110,7 +111,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(word.strip() for word in text.split(",") if word.strip())
 
 
-def _tools(given: Mapping[str, Any]) -> Tools:
+def _tools(given: Mapping[str, Any], playbook: Playbook) -> Tools:
     from remediate.engine.run import Tools
     from remediate.inventory.connection import ConnectionSettings
     from remediate.node.clock import SystemClock
@@ -119,10 +120,13 @@ def _tools(given: Mapping[str, Any]) -> Tools:
 
     observer = observers(given["output"], diff=given.get("diff", False), verbosity=given["verbose"])
     asks = sys.stdin.isatty() and sys.stderr.isatty()
-    connector, variables = _connector(given), extra_vars(given["extra_vars"])
+    connector, extra = _connector(given), extra_vars(given["extra_vars"])
+    becomes = any(play.become for play in playbook.plays)
 
     def connect(host: Host) -> Node:
-        return connector.connect(ConnectionSettings.from_host(host, variables))
+        # As in Ansible, the variable outranks the play's word.
+        word = {"ansible_become": True} if becomes and "ansible_become" not in host.variables else {}
+        return connector.connect(ConnectionSettings.from_host(host, word | extra))
 
     return Tools(connect, SystemClock(), observer, _ask if asks else None)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.lab.product import flags, playbook, remediate
 
 pytestmark = pytest.mark.lab
@@ -249,4 +250,44 @@ def test_two_tasks_with_different_values_are_an_error(lab: Any, tmp_path: Path) 
     assert done.code == 2
     assert "«one»" in done.err
     assert "«two»" in done.err
+    assert state(lab) == before
+
+
+def test_timers_that_fail_on_one_member_are_taken_back_on_all(lab: Any, tmp_path: Path) -> None:
+    """Members must end with the same timers: the member that fails is undone, and those before it, too."""
+    last = leader(lab)
+    text = Path(lab.inventory).read_text()
+    ca = "/etc/kubernetes/pki/etcd/{}.crt"
+    for node in NODES:
+        kind = "server" if node == last else "ca"
+        text = text.replace(f"    {node}:\n", f"    {node}:\n      peer_ca: {ca.format(kind)}\n")
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(text)
+    book = flags(tmp_path, "{set: {election-timeout: 3000, peer-trusted-ca-file: '{{ peer_ca }}'}}")
+    before = {node: argv(lab, node) for node in NODES}
+    done = remediate("run", book, "-i", inventory, "--yes", "--output", "json")
+    assert done.code == 1, done.err
+    states = {name: host["changes"][0]["state"] for name, host in done.document["hosts"].items()}
+    assert states == dict.fromkeys(NODES, "undone")
+    assert done.document["hosts"][last]["error"]
+    assert {node: argv(lab, node) for node in NODES} == before
+    lab.wait_healthy()
+
+
+NOT_YET = {
+    "a gate that is none": ("  gate: none\n", 4, "gate: none"),
+    "a window": ("  window: Sat 02:00-04:00\n", 2, "window"),
+    "a rollback": ("  on_failure: rollback\n", 2, "on_failure"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_YET)
+def test_a_protection_that_would_be_missing_is_refused(lab: Any, tmp_path: Path, name: str) -> None:
+    more, code, word = NOT_YET[name]
+    before = state(lab)
+    done = remediate(
+        "run", flags(tmp_path, "{set: {snapshot-count: 44000}}", more=more), "-i", lab.inventory, "--yes"
+    )
+    assert done.code == code
+    assert word in done.err
     assert state(lab) == before

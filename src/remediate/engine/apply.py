@@ -79,17 +79,16 @@ class Applier:
         groups = [
             group for group in domains(stage.context, self._world.clusters()) if set(group) & set(changing)
         ]
+        rollouts = {group: self._rollout(stage, group, base, disrupts=disrupts) for group in groups}
+        self._progress.ledgers[stage.number] = ledgers = [rollout.ledger for rollout in rollouts.values()]
         with ThreadPoolExecutor(max(1, len(groups))) as pool:
             futures = [
-                pool.submit(
-                    self._rollout(stage, group, base, disrupts=disrupts).run,
-                    {host: changing[host] for host in group if host in changing},
-                )
-                for group in groups
+                pool.submit(rollout.run, {host: changing[host] for host in group if host in changing})
+                for group, rollout in rollouts.items()
             ]
             self._await(futures)
-        ledgers = [future.result() for future in futures]
-        self._progress.ledgers[stage.number] = ledgers
+        for future in futures:
+            future.result()  # a defect in a thread is one here; what it did stands in the ledger
         return not self.stopping.is_set() and not any(ledger.problems for ledger in ledgers)
 
     def _await(self, futures: Sequence[Future[Ledger]]) -> None:
@@ -131,7 +130,6 @@ class Applier:
             str(stage.number),
             pace.serial,
             pace.order,
-            pace.gate != "none",
             stage.setting("remediate_settle", pace.settle),
             self._options.forks,
         )

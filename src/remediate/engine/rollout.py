@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -35,7 +35,6 @@ class Rules:
         label: the play's place in the playbook, a plain word for folders and units on nodes.
         serial: hosts at once, where nothing is disrupted; members are always changed one by one.
         order: in which order members are changed.
-        gated: whether a health gate stands before and after each disrupted member.
         settle: seconds of rest between two disrupted members.
     """
 
@@ -43,7 +42,6 @@ class Rules:
     label: str
     serial: Serial | None
     order: Order
-    gated: bool
     settle: float
     forks: int
 
@@ -97,15 +95,23 @@ class Rollout:
             phase = _next_phase(intents)
             if not phase or not self._phase(number, phase):
                 return self.ledger
-            intents = {host: self._replanning.plan(host) for host in intents}
-            for host, intent in intents.items():
-                if intent.keys - approved[host]:
-                    return self._blame(
-                        host, ChangeFailed("planning again wants more than was approved", where=host)
-                    )
+            intents = {host: self._plan_within(keys, host) for host, keys in approved.items()}
+            if self.ledger.problems:
+                return self.ledger
         return self._blame(
             next(iter(intents)), ChangeFailed("the plan does not converge: a task contradicts its facts")
         )
+
+    def _plan_within(self, approved: frozenset[tuple[Hashable, Hashable]], host: str) -> Intent:
+        """Plan a host again on its newest facts; it must want nothing that was not approved."""
+        try:
+            intent = self._replanning.plan(host)
+            if intent.keys - approved:
+                raise ChangeFailed("planning again wants more than was approved", where=host)
+        except RemediateError as problem:
+            self._blame(host, problem)
+            return Intent(host, (), ())
+        return intent
 
     def _blame(self, host: str, problem: RemediateError) -> Ledger:
         self.ledger.problems[host] = Problem.of(problem)

@@ -214,6 +214,11 @@ class Run:
         refused = [host for host, problem in self._progress.problems.items() if problem.outcome == "refused"]
         if refused:
             raise Refused(f"nothing was changed, because {', '.join(refused)} cannot be")
+        for stage in self._stages:
+            if stage.play.gate == "none" and any(
+                i.disrupts for i in self._progress.intents[stage.number].values()
+            ):
+                raise Refused("`gate: none` is only for plays that disrupt no member", where=stage.play.where)
         for intent in self._progress.all_intents():
             for instance in dict.fromkeys(c.instance for c in intent.changes if c.instance):
                 self._refuse_closed(intent.host, instance)

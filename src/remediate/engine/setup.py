@@ -87,10 +87,18 @@ def prepare(playbook: Playbook, inventory: Inventory, options: Options) -> tuple
             "no host is left", hint=f"the plays' `hosts` and --limit {options.limit} have none in common"
         )
     for stage in stages:
+        _refuse_promises(stage.play)
         for host in stage.hosts:
             guard(stage.calls, stage.variables[host])
             stage.facts(host)  # an undefined variable must show before any contact
     return stages
+
+
+def _refuse_promises(play: Play) -> None:
+    """A word that would be ignored must not be taken for a protection."""
+    promised = {"window": play.window is not None, "on_failure: rollback": play.on_failure == "rollback"}
+    for word in (word for word, said in promised.items() if said):
+        raise UsageProblem(f"`{word}` is not in this version yet", where=play.where, hint="leave it out")
 
 
 def _stage(number: int, play: Play, inventory: Inventory, options: Options) -> Stage:

@@ -88,8 +88,9 @@ class World:
         self._clusters = None
         for host, answer in answers.items():
             if isinstance(answer, RemediateError):
-                self._errors[host] = answer
-                self._seen.pop(host, None)
+                self._errors[host] = (
+                    answer  # older facts stay: a gate's hurried look must not make them forgotten
+                )
             else:
                 self._errors.pop(host, None)
                 self._seen[host] = self._seen.get(host, answer).merged(answer)
@@ -101,16 +102,16 @@ class World:
 
     def knows(self, host: str) -> bool:
         """Whether the host answered."""
-        return host in self._seen
+        return host in self._seen and host not in self._errors
 
     def etcd_hosts(self) -> tuple[EtcdHost, ...]:
         """Every etcd instance; a host that does not answer is one whose state is unknown."""
         found: list[EtcdHost] = []
         for host, variables in self.variables.items():
-            if host in self._seen:
-                found += assemble(self._seen[host], variables, host)
-            elif host in self._errors:
+            if host in self._errors:
                 found.append(EtcdHost(host, "etcd", variables, status_error=str(self._errors[host])))
+            elif host in self._seen:
+                found += assemble(self._seen[host], variables, host)
         return tuple(found)
 
     def clusters(self) -> tuple[Cluster, ...]:

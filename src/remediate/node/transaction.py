@@ -164,6 +164,16 @@ def _act(node: Node, transaction: Transaction, action: str, script: str, clock: 
         return _read(node.run(script, timeout=transaction.limit + 30).text)
     except Unreachable:
         return _outcome(node, transaction, action, clock)
+    except ChangeFailed:
+        if not _begun(node, transaction):
+            raise  # staging failed: nothing was changed
+        return _outcome(node, transaction, action, clock)
+
+
+def _begun(node: Node, transaction: Transaction) -> bool:
+    """Whether the node has begun to change: then its journal decides, not the exec that started it."""
+    done = node.run(sh("cat {}/state 2>/dev/null\n", transaction.folder), ok=None)
+    return done.text.split(" ")[0].strip() not in ("", "staged")
 
 
 def apply(node: Node, transaction: Transaction, clock: Clock) -> State:
