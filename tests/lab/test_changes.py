@@ -7,6 +7,7 @@ import pty
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -134,46 +135,68 @@ def test_without_a_terminal_and_without_yes_nothing_is_changed(lab: Any, tmp_pat
     assert state(lab) == before
 
 
-@pytest.mark.parametrize(("answer", "code"), [("n\n", 4), ("y\n", 0)])
+def asked(arguments: list[str], answer: Callable[[], str]) -> tuple[int, str]:
+    """Run on a terminal; `answer` is called when the question stands there. Exit code, and all that was shown."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "remediate", *arguments], stdin=slave, stdout=slave, stderr=slave
+    )
+    os.close(slave)
+    shown, answered = b"", False
+    while chunk := _read(master):
+        shown += chunk
+        if not answered and b"[y/N]" in shown:
+            os.write(master, answer().encode() + b"\n")
+            answered = True
+    return process.wait(timeout=120), shown.decode()
+
+
+def _read(master: int) -> bytes:
+    """What the terminal shows next; nothing when the program has ended."""
+    try:
+        return os.read(master, 4096)
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 4), ("y", 0)])
 def test_on_a_terminal_a_person_is_asked_once(lab: Any, tmp_path: Path, answer: str, code: int) -> None:
     book = flags(tmp_path, "{set: {snapshot-count: 41000}}")
     before = state(lab)
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "remediate",
-            "run",
-            str(book),
-            "-i",
-            str(lab.inventory),
-            "--limit",
-            "n1",
-            "--diff",
-        ],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-    )
-    os.close(slave)
-    shown = b""
-    answered = False
-    while True:
-        try:
-            chunk = os.read(master, 4096)
-        except OSError:
-            break
-        if not chunk:
-            break
-        shown += chunk
-        if not answered and b"[y/N]" in shown:
-            os.write(master, answer.encode())
-            answered = True
-    assert process.wait(timeout=120) == code, shown.decode()
-    assert shown.count(b"[y/N]") == 1
-    assert b"--snapshot-count=41000" in shown, "the whole plan with its diff is shown before the question"
+    arguments = ["run", str(book), "-i", str(lab.inventory), "--limit", "n1", "--diff"]
+    ended, shown = asked(arguments, lambda: answer)
+    assert ended == code, shown
+    assert shown.count("[y/N]") == 1
+    assert "--snapshot-count=41000" in shown, "the whole plan with its diff is shown before the question"
     assert (state(lab) == before) is (code == 4)
+
+
+def test_a_manifest_that_was_edited_since_the_plan_is_not_overwritten(lab: Any, tmp_path: Path) -> None:
+    book = flags(tmp_path, "{set: {snapshot-count: 41500}}")
+    kept = lab.ssh("n1", f"cat {MANIFEST}")
+    mine = kept.replace("spec:\n", "# somebody else's words\nspec:\n", 1)
+
+    def edit_then_agree() -> str:
+        lab.put("n1", MANIFEST, mine)
+        return "y"
+
+    code, shown = asked(["run", str(book), "-i", str(lab.inventory), "--limit", "n1"], edit_then_agree)
+    assert code == 4, shown
+    assert "edited since" in shown
+    assert lab.ssh("n1", f"cat {MANIFEST}") == mine
+
+
+def test_what_is_not_as_planned_when_it_is_read_again_is_a_failure(lab: Any, tmp_path: Path) -> None:
+    """No database is ever without any free page: a threshold of 0 % cannot be reached, and the run must say so."""
+    book = playbook(
+        tmp_path, "- hosts: etcd\n  tasks:\n    - etcd_defrag: {min_fragmentation: 0%, min_size: 1B}\n"
+    )
+    done = remediate("run", book, "-i", lab.inventory, "--yes", "--output", "json")
+    assert done.code == 1
+    states = sorted(host["changes"][0]["state"] for host in done.document["hosts"].values())
+    assert states == ["failed", "pending", "pending"], (
+        "the rollout stops at the first member that is not as planned"
+    )
 
 
 def test_check_shows_the_plan_and_changes_nothing(lab: Any, tmp_path: Path) -> None:
