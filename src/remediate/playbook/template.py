@@ -162,7 +162,7 @@ class Scope:
         return nearest(name, [str(known) for known in (*self._data, *self._variables)])
 
     def _rendered(self, source: str) -> Any:
-        if isinstance(source, Unsafe) or not has_template(source):
+        if not has_template(source):
             return str(source)
         return self.evaluate(self._templates.text(source, self._place), source)
 

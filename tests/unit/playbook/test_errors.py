@@ -49,6 +49,13 @@ def test_a_file_that_is_too_large(catalog: TaskCatalog, tmp_path: Path) -> None:
         load(path, catalog)
 
 
+def test_nesting_without_end(catalog: TaskCatalog, tmp_path: Path) -> None:
+    path = tmp_path / "deep.yml"
+    path.write_text("- hosts: all\n  vars: {a: " + "[" * 60 + "]" * 60 + "}\n")
+    with pytest.raises(UsageProblem, match=r"deep\.yml:2:\d+: is nested deeper than 50 levels"):
+        load(path, catalog)
+
+
 def test_aliases_that_grow_without_bound(catalog: TaskCatalog, tmp_path: Path) -> None:
     path = tmp_path / "bomb.yml"
     lines = ["- hosts: all", "  vars:", "    a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]

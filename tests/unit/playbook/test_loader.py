@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import sys
 from pathlib import Path
 
@@ -118,9 +119,22 @@ def test_a_file_that_is_no_task(project: Path, text: str, expected: str) -> None
     assert expected in refusal(project)
 
 
-def test_a_project_task_leaves_and_reads_no_bytecode(project: Path) -> None:
+def test_a_project_task_leaves_no_bytecode(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     discover(project).load("greet")
     assert not list((project / "tasks").glob("__pycache__"))
+
+
+def test_bytecode_beside_a_project_task_is_not_read(project: Path) -> None:
+    """It is not checked, so it could be somebody else's: here it says of itself that it fits the source."""
+    source = project / "tasks" / "greet.py"
+    real, times = source.read_text(), (source.stat().st_atime, source.stat().st_mtime)
+    source.write_text("raise RuntimeError('smuggled')".ljust(len(real)))
+    os.utime(source, times)
+    py_compile.compile(str(source))
+    source.write_text(real)
+    os.utime(source, times)
+    assert discover(project).load("greet").__name__ == "Greet"
 
 
 def test_a_failed_import_leaves_no_module(project: Path) -> None:
