@@ -152,6 +152,7 @@ def test_who_is_asked_sees_what_for(monkeypatch: pytest.MonkeyPatch) -> None:
         out = io.StringIO()
         console = Console(out, screen.stream, escape, diff=False, verbosity=0)
         tell(console, [*scenario.planned(), events.Looking(scenario.HOSTS)])
+        time.sleep(0.3)  # several frames of a status line
         text = screen.text()
     assert "Play «Let etcd compact»" in text
     assert "Play «Let etcd compact»" in out.getvalue()
