@@ -19,12 +19,15 @@ find_threads() {
     threads=
     for pid in $pids; do
         for folder in "/proc/$pid/task"/[0-9]*; do
-            case " ${only:-${folder##*/}} " in *" ${folder##*/} "*) [ ! -d "$folder" ] || threads="$threads ${folder##*/}" ;; esac
+            tid=${folder##*/}
+            case " ${only:-$tid} " in *" $tid "*) ;; *) continue ;; esac
+            if [ -d "$folder" ]; then threads="$threads $tid"; fi
         done
     done
 }
 
 # A thread takes over the values of the one that starts it: once a round finds nobody new, all others will follow.
+# shellcheck disable=SC2086 # a list of numbers
 set_threads() {
     done=
     round=0

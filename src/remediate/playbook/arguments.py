@@ -59,16 +59,20 @@ def arguments(
         raise UsageProblem(f"{place[-1]} needs the argument {name!r}", where=document.where(place, key=True))
     templates.check(written, lambda found: document.where((*place, *found)))
 
+    waiting: list[str] = []
+
     def decode(argument: type, value: Any) -> Any:
-        if argument is Rendered:
+        if argument is not Rendered:
+            return units.decode(argument, value)
+        text = templates.plain(value) if isinstance(value, str) else None
+        if text is None:
             _file(value, templates)
-            return Rendered(value)
-        return units.decode(argument, value)
+            waiting.append(value)
+        return Rendered(text or "")
 
     if not has_template(written):
         task = typed(written, kind, document, place, decode=decode)
-        depends = any(isinstance(getattr(task, name), Rendered) for name in kind.__struct_fields__)
-        return Arguments(kind, written, document, place, templates, None if depends else task)
+        return Arguments(kind, written, document, place, templates, None if waiting else task)
     for name, value in written.items():
         if not has_template(value):
             typed(value, fields[name].type, document, (*place, name), decode=decode)

@@ -70,6 +70,14 @@ class Templates:
         """Compile a file of the template folders. Raises UsageProblem."""
         return self._once("file", name, where, lambda found: self.environment.get_template(found).render)
 
+    def plain(self, name: str) -> str | None:
+        """The text of a file that has no template in it, so that Jinja2 is not needed; None for any other name."""
+        if not all(part.strip(".") for part in name.split("/")):
+            return None
+        found = next((folder / name for folder in self._folders if (folder / name).is_file()), None)
+        text = None if found is None else found.read_text(encoding="utf-8", errors="replace")
+        return None if text is None or has_template(text) else text
+
     def check(self, value: Any, where: Callable[[tuple[Any, ...]], str], place: tuple[Any, ...] = ()) -> None:
         """Compile every template inside a value, so that loading finds a broken one. Raises UsageProblem."""
         if isinstance(value, str):

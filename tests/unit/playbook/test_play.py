@@ -216,8 +216,9 @@ def test_jinja_is_imported_only_for_templates(project: Path) -> None:
         "import sys; from pathlib import Path; from remediate.playbook import load\n"
         "from remediate.task.loader import discover\n"
         "project = Path(sys.argv[1])\n"
-        "call = load(project / 'playbooks/hello.yml', discover(project)).plays[0].tasks[0]\n"
-        "assert call.resolve({}) and call.wanted({}, ()) and call.expand({})\n"
+        "book = load(project / 'playbooks/hello.yml', discover(project), project=project)\n"
+        "call = book.plays[0].tasks[0]\n"
+        "assert call.resolve({})[0].letter == 'Dear all\\n' and call.wanted({}, ()) and call.expand({})\n"
         "sys.exit('jinja2' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script, str(project)], timeout=60, check=False)
