@@ -119,8 +119,8 @@ def test_etcd_answers_through_etcdctl_on_the_host_in_the_container_and_through_c
 
 def test_a_client_without_a_certificate_is_refused(lab: RunningLab) -> None:
     anonymous = lab.host("n1").run(f"curl -sS --cacert {PKI}/ca.crt https://127.0.0.1:2379/version")
-    assert anonymous.rc == 56  # the TLS handshake failed
-    assert "certificate" in anonymous.stderr
+    assert anonymous.rc in (35, 55, 56)  # refused in the handshake, while sending, or while receiving
+    assert anonymous.stdout == ""
 
 
 def test_metrics_are_on_the_loopback_only(lab: RunningLab) -> None:
