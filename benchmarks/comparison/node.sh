@@ -1,13 +1,12 @@
-# The node of the comparison: PID 1 of mount, process, IPC and UTS namespaces of its own. /etc and /run are copies in
+# The node of the comparison: PID 1 of mount, process, IPC and UTS namespaces of its own. /etc and /run are layers in
 # memory, kernel.msg* and kernel.shm* belong to the IPC namespace, so nothing here is seen outside and all is gone with it.
 # Arguments: the port on 127.0.0.1, the folder with the keys, the folder with the wished files.
 set -eu
 port=$1 keys=$2 project=$3
 
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/sshd /run/home /run/etc /run/keys
-cp -a /etc/. /run/etc
-mount --bind /run/etc /etc
+mkdir -p /run/sshd /run/home /run/keys /run/upper /run/work
+mount -t overlay -o lowerdir=/etc,upperdir=/run/upper,workdir=/run/work overlay /etc
 
 # A user with root's rights, a plain shell, and a home without start files: a slow profile would hide everything else.
 sed -i '1a comparison:x:0:0::/run/home:/bin/sh' /etc/passwd
