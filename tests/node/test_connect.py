@@ -19,6 +19,7 @@ from remediate.errors import Unreachable, UsageProblem
 from remediate.node import client
 from remediate.node.connector import ConnectOptions, Connector
 from remediate.node.known_hosts import KnownHosts
+from remediate.node.parallel import each
 from remediate.node.ssh import SshNode
 from tests.node.conftest import Users
 from tests.node.sshd import Sshd, free_port, make_key, public, sshd
@@ -162,15 +163,13 @@ def test_a_server_with_weak_algorithms_only_is_refused(
 def test_no_signature_with_sha1_is_made(
     connector: Connector, open_folder: Path, users: Users, tmp_path: Path
 ) -> None:
-    """`ssh-rsa` as a signature means SHA-1; an RSA key itself serves where sshd takes SHA-2."""
+    """`ssh-rsa` as a signature means SHA-1; an RSA key itself serves with SHA-2."""
     key = make_key(tmp_path / "rsa", "rsa")
-    with sshd(open_folder / "sha2", key) as new:
-        connector.connect(new.settings(users.plain)).close()
-    with (
-        sshd(open_folder / "sha1", key, "PubkeyAcceptedAlgorithms ssh-rsa") as old,
-        pytest.raises(Unreachable, match="none accepted"),
-    ):
-        connector.connect(old.settings(users.plain))
+    with sshd(open_folder / "rsa-user", key) as server:
+        node = connector.connect(server.settings(users.plain))
+        assert "Accepted publickey" in server.log
+        assert "ssh-rsa" not in node._link._connection.transport.preferred_pubkeys
+        node.close()
 
 
 def test_a_key_that_is_not_accepted_says_who_and_how(connect: Connect, users: Users, home: Path) -> None:
@@ -295,6 +294,34 @@ def test_a_jump_host_is_shared_and_the_target_s_key_is_checked(
         assert "publickey" not in jump.log.removeprefix(before)
         for node in nodes:
             node.close()
+
+
+def test_hosts_that_connect_at_once_wait_for_one_jump_host(
+    connector: Connector, server: Sshd, open_folder: Path, user_key: Path, users: Users, tmp_path: Path
+) -> None:
+    with sshd(open_folder / "busy", user_key) as jump:
+        known = tmp_path / "known"
+        known.write_text(server.known.read_text() + jump.known.read_text())
+        way = f"{users.plain}@127.0.0.1:{jump.port}"
+        settings = server.settings(users.plain, proxy_jump=way, known_hosts=(known,))
+        nodes = each(range(12), lambda _: connector.connect(settings), forks=12)
+        assert all(isinstance(node, SshNode) for node in nodes.values())
+        assert jump.log.count("Accepted publickey") == 1
+        for node in nodes.values():
+            node.close()
+
+
+def test_a_jump_host_that_fails_is_tried_once_for_all_who_wait(
+    connector: Connector, server: Sshd, users: Users
+) -> None:
+    """A hundred hosts behind a dead jump host must not wait a hundred times."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        way = f"127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        settings = server.settings(users.plain, proxy_jump=way, connect_timeout=1)
+        errors = each(range(12), lambda _: connector.connect(settings), forks=12)
+    assert {str(error) for error in errors.values()} == {str(errors[0])} and "jump host" in str(errors[0])
+    assert time.monotonic() - began < 5
 
 
 def test_two_jump_hosts_in_a_row(

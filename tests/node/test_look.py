@@ -34,6 +34,8 @@ class Said(Fact[str]):
     def parse(self, frame: Frame) -> str:
         if frame.rc == 3:
             raise FactError("it is not there")
+        if "raw" in self.text:
+            raise RuntimeError(frame.out)
         if frame.truncated:
             return f"{len(frame.out)} and more"
         return str(int(frame.out)) if "number" in self.text else frame.out
@@ -74,6 +76,7 @@ FINE = Said("printf fine"), Said("read -r x </proc/sys/kernel/ostype; echo $x", 
             "(ValueError: invalid literal for int() with base 10: '\\x1b[2J",
             1,
         ),
+        (Said("printf '\\033[2Jraw'"), "(RuntimeError: \\x1b[2Jraw)", 1),
         (Said("exit 1", timeout=0), "Said: its probe ended the shell", 2),
         (Said("echo $(", timeout=0), "Said: its probe ended the shell", 2),
         (Said("yes", timeout=20), "cut off", 2),
@@ -107,6 +110,18 @@ def test_a_hanging_probe_is_felled_with_its_children(connect: Connect, shared: P
     probe = f"sleep 300 & echo $! >{pids}; (trap '' TERM; sleep 300) & echo $! >>{pids}; wait"
     look(connect(), [Said(probe, timeout=1)])
     assert len(pids.read_text().split()) == 2 and running(pids) == []
+
+
+def test_a_probe_that_starts_anew_what_is_killed_is_felled_too(connect: Connect, shared: Path) -> None:
+    pids = shared / "pids"
+    look(connect(), [Said(f"while :; do sleep 302 & echo $! >>{pids}; wait; done", timeout=1)])
+    assert pids.exists() and running(pids) == []
+
+
+def test_equal_facts_are_read_once(connect: Connect, shared: Path) -> None:
+    fact = Said(f"echo read >>{shared}/reads")
+    look(connect(), [fact, Said("echo"), fact])
+    assert (shared / "reads").read_text() == "read\n"
 
 
 def test_a_broken_connection_leaves_no_probe_behind(connect: Connect, shared: Path) -> None:

@@ -88,6 +88,17 @@ def test_a_time_out_closes_the_channel(connect: Connect) -> None:
     assert node.run("echo on").out == b"on\n"
 
 
+def test_what_prints_after_its_time_out_ends(connect: Connect, shared: Path) -> None:
+    pid = shared / "pid"
+    with pytest.raises(ChangeFailed) as kept:  # with its traceback, which holds the channel
+        connect().run(f"echo $$ >{pid}; while echo on; do sleep 0.1; done", timeout=0.5)
+    stat = Path(f"/proc/{pid.read_text().strip()}/stat")
+    deadline = time.monotonic() + 5
+    while stat.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not stat.exists() and kept
+
+
 def test_a_process_left_behind_does_not_hold_the_exec(connect: Connect) -> None:
     began = time.monotonic()
     assert connect().run("sleep 20 & echo started").out == b"started\n"

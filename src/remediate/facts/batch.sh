@@ -5,7 +5,7 @@
 b_main=$$ b_watcher='' b_tick=''
 exec 3<&0
 trap 'b_tick=1' USR1
-trap 'b_end' EXIT
+trap 'exit 0' EXIT # also where an inline probe ends this shell: the frame that it left open says so
 
 # b_inline NUMBER PROBE: in this shell, without a fork.
 b_inline() {
@@ -47,6 +47,7 @@ b_watch() {
         b_ours && kill -USR1 "$b_main" || exit 0
     done
     b_ours || exit 0
+    kill -STOP "$b_main"
     for b_child in $(b_children "$b_main"); do
         [ "$b_child" = "$b_self" ] || b_fell "$b_child"
     done
@@ -71,10 +72,4 @@ b_fell() {
     kill -STOP "$1" 2>/dev/null || return 0
     for b_below in $(b_children "$1"); do b_fell "$b_below"; done
     kill -KILL "$1" 2>/dev/null
-}
-
-# b_end: also where an inline probe ended this shell; the frame that it left open says so.
-b_end() {
-    [ -z "$b_watcher" ] || kill -KILL "$b_watcher"
-    exit 0
 }

@@ -95,10 +95,12 @@ def _keys_of(file: Path) -> Iterator[KnownKey]:
 
 
 def _key_of(words: list[str], file: Path, number: int) -> KnownKey | None:
-    """The line's key; None for comments, broken lines and authorities (paramiko knows no host certificates)."""
-    if not words or words[0].startswith("#") or words[0] == "@cert-authority":
-        return None
-    revoked = words[0] == "@revoked"
+    """The line's key; None where it is too short for one.
+
+    Comments and lines of `@cert-authority` count as keys of hosts that cannot be: `#` and `@` are in no host's
+    name, and paramiko knows no host certificates.
+    """
+    revoked = words[:1] == ["@revoked"]
     if revoked:
         words = words[1:]
     if len(words) < 3:

@@ -72,8 +72,9 @@ class Marks:
 def envelope(script: str) -> bytes:
     """Wrap a script so that a shell which gets only a part of it runs nothing.
 
-    Programs are found and speak as the script expects. bash would read it byte by byte from a pipe (15 ms for
-    33 KB, 7 ms with `head` [measured]), and crashes when a script that it reads so duplicates its standard input.
+    Programs are found and speak as the script expects. bash reads a script byte by byte from a pipe, 15 ms for
+    33 KB; `head` hands it to another bash in half the time [measured]. (The first bash, evaluating it itself,
+    crashes where the script duplicates its standard input [bash 5.2, measured].)
     """
     world = "LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export LC_ALL PATH"
     body = f"{{\n{world}\n{script}\n}}; exit\n".encode()

@@ -34,8 +34,5 @@ def each(items: Iterable[K], work: Callable[[K], T], forks: int = FORKS) -> dict
             return error
 
     items = list(items)
-    pool = ThreadPoolExecutor(max_workers=max(1, min(forks, len(items))), thread_name_prefix="host")
-    try:
+    with ThreadPoolExecutor(max_workers=max(1, min(forks, len(items)))) as pool:
         return dict(zip(items, pool.map(attempt, items), strict=True))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

@@ -77,7 +77,7 @@ class SshNode:
             channel.close()
 
     def _accepted(self, done: Completed, ok: Collection[int] | None) -> Completed:
-        if ok is None or (done.rc in ok and not done.truncated):
+        if ok is None or done.rc in ok:
             return done
         if done.truncated:
             raise ChangeFailed(

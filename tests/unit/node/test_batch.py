@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remediate.facts.base import Fact, Frame
@@ -73,6 +73,8 @@ def test_any_output_is_understood(frames: list[tuple[str, int]], data: st.DataOb
 
 
 @given(st.text(alphabet="MARK 0129\n"))
+@example("MARK 9\nMARK 9 0\n")
+@example("MARK 9\n")
 def test_a_host_that_forges_marks_breaks_nothing(output: str) -> None:
     whole, broken = split_frames(output, "MARK", FACTS)
     assert set(whole) <= {0, 1, 2} and broken in {None, 0, 1, 2}

@@ -85,8 +85,9 @@ def test_a_probe_ends_when_nobody_waits_for_it(shell: str, tmp_path: Path) -> No
 
     pids = tmp_path / "pids"
     probe = Said(f"sleep 98 & echo $! >{pids}; echo $$ >>{pids}; wait", timeout=60)
+    later = Said(f"touch {tmp_path}/later")
     node = LocalNode(shell, tmp_path)
-    with node.start(envelope(compile_batch([probe], "mark"))) as process:
+    with node.start(envelope(compile_batch([probe, later], "mark"))) as process:
         while not pids.exists() or len(pids.read_text().split()) < 2:
             time.sleep(0.02)
         assert process.stdin
@@ -95,5 +96,6 @@ def test_a_probe_ends_when_nobody_waits_for_it(shell: str, tmp_path: Path) -> No
         assert process.stdout and process.stderr
         process.stdout.close()
         process.stderr.close()
+    assert not (tmp_path / "later").exists()
     states = [Path(f"/proc/{pid}/stat") for pid in pids.read_text().split()]
     assert all(not stat.exists() or stat.read_text().split()[2] == "Z" for stat in states)

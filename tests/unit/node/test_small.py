@@ -148,10 +148,11 @@ def test_included_files_belong_to_their_place(tmp_path: Path) -> None:
     (tmp_path / "conf.d" / "10").write_text("Host a\n  User ten\nHost *\n  Port 10\n")
     (tmp_path / "conf.d" / "20").write_text("Include deeper\n")
     (tmp_path / "deeper").write_text("Host b\n  User deep\n")
-    config.write_text(f"Include conf.d/* {tmp_path}/none\nHost a\n  include=conf.d/none\n  IdentityFile k\n")
+    (tmp_path / "host-c").write_text("Host c\n  User see\n")
+    config.write_text(f"Include conf.d/* {tmp_path}/none\nHost a\n  include=host-c\n  IdentityFile k\n")
     read = read_ssh_config([tmp_path / "missing", config])
     assert (read.lookup("a")["user"], read.lookup("a")["port"]) == ("ten", "10")
-    assert read.lookup("a")["identityfile"] == ["k"] and "identityfile" not in read.lookup("b")
+    assert read.lookup("a")["identityfile"] == ["k"] and "identityfile" not in read.lookup("c")
     assert read.lookup("b")["user"] == "deep"
 
 
