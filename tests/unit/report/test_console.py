@@ -146,6 +146,18 @@ def test_the_status_line_gives_way_and_leaves_the_cursor_visible(monkeypatch: py
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
 
 
+def test_the_result_is_not_written_into_the_status_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both streams on one terminal, as usual: the status line is gone before the other stream is written to."""
+    with terminal(monkeypatch, 80) as screen:
+        err = os.fdopen(os.dup(screen.stream.fileno()), "w", encoding="utf-8")
+        tell(Console(screen.stream, err, escape, diff=False, verbosity=0), scenario.run())
+        err.close()
+        text = screen.text()
+    for heading in ("Cluster lab", "Before and after"):
+        shown = text[: text.index(heading)]
+        assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") > 0
+
+
 def test_who_is_asked_sees_what_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the result in a file, the plan is on the terminal too, and no status line is written over the question."""
     with terminal(monkeypatch, 80) as screen:
