@@ -89,16 +89,16 @@ def test_each_way_to_ask_3_4(new_lab: NewLab) -> None:
 
 def test_the_next_way_where_a_program_is_missing(lab: RunningLab) -> None:
     node = lab.nodes[0]
-    with hidden(lab, node, "etcdctl"):
-        assert status_of(lab, node, "auto").via == "container"
-        with hidden(lab, node, "crictl"):
-            assert status_of(lab, node, "auto").via == "container"  # by its namespaces
-            with hidden(lab, node, "nsenter"):
-                assert status_of(lab, node, "auto").via == "gateway"
-                with hidden(lab, node, "curl"):
+    assert status_of(lab, node, "auto").via == "gateway"
+    with hidden(lab, node, "curl"):
+        assert status_of(lab, node, "auto").via == "etcdctl"
+        with hidden(lab, node, "etcdctl"):
+            assert status_of(lab, node, "auto").via == "container"
+            with hidden(lab, node, "crictl"):
+                assert status_of(lab, node, "auto").via == "container"  # by its namespaces
+                with hidden(lab, node, "nsenter"):
                     (answer,) = ask(lab, node, EtcdApi())
-                    assert answer.error.startswith("cannot ask etcd: none of etcdctl, container, gateway")
-    assert status_of(lab, node, "auto").via == "etcdctl"
+                    assert answer.error.startswith("cannot ask etcd: none of gateway, etcdctl, container")
 
 
 def test_the_live_command_line_and_the_manifest(lab: RunningLab) -> None:

@@ -85,7 +85,7 @@ class EtcdApi(Fact[tuple[EtcdAnswer, ...]]):
     """Status, members, alarms and a timed linearizable read of each local server.
 
     Attributes:
-        via: `auto` asks etcdctl on the host, else etcdctl in the container, else the gateway with curl.
+        via: `auto` asks the gateway with curl, else etcdctl on the host, else etcdctl in the container.
     """
 
     via: Via = "auto"
