@@ -7,7 +7,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from statistics import fmean
 from typing import Any
@@ -207,17 +209,20 @@ def test_a_silent_network_leaves_no_load_after_ten_seconds(lab: RunningLab) -> N
 
 
 def test_one_fio_at_a_time_on_a_node(lab: RunningLab) -> None:
-    with fault(lab, "n1", "slow-disk"):
-        process = controller(lab, "n1")
-        try:
-            lab.wait(lambda: fio_runs(lab, "n1"), 20)
-            second = perform(connect(lab.inventory)["n1"], fio_activity(DATA))
-        finally:
-            process.kill()
-            process.wait()
-        lab.wait(lambda: left(lab, "n1") == "", 11)
-    assert isinstance(second, NotMeasured)
-    assert "another one is running" in second.why
+    first, second, third = (connect(lab.inventory)["n1"] for _ in range(3))
+    with fault(lab, "n1", "slow-disk"), ThreadPoolExecutor(2) as pool:
+        running = pool.submit(perform, first, fio_activity(DATA, 8))
+        lab.wait(lambda: fio_runs(lab, "n1"), 20)
+        waiting = pool.submit(perform, second, fio_activity(DATA, 1))
+        refused = perform(third, replace(fio_activity(DATA, 1), patience=0))
+        assert isinstance(refused, NotMeasured)
+        assert "another one is running" in refused.why
+        both = [running.result(), waiting.result()]
+    found = [fio_latency(one, "n1") if isinstance(one, Finished) else one for one in both]
+    samples = [latency.samples for latency in found if isinstance(latency, Latency)]
+    assert len(samples) == 2, found
+    assert samples[1] < samples[0] / 2  # one second of its own, after the eight of the other
+    assert left(lab, "n1") == ""
 
 
 def test_a_leader_change_stops_fio(lab: RunningLab) -> None:

@@ -44,6 +44,7 @@ class Activity:
         seconds: the longest that the load may take; then the node ends it.
         clean: sh text that runs in the same folder whatever way the load ended.
         programs: what must be on the node.
+        patience: seconds to wait for another one of this name, of a cluster that shares the node.
     """
 
     what: str
@@ -52,6 +53,7 @@ class Activity:
     seconds: int
     clean: str = ":"
     programs: tuple[str, ...] = ()
+    patience: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,10 @@ def script(activity: Activity) -> str:
         raise ValueError(f"{activity.name!r} is no plain word")
     here = files("remediate.measure")
     preset = sh(
-        "name={} seconds={} lease_seconds={} cap={} programs={}\nload={}\nclean={}\nwatch={}\n",
+        "name={} seconds={} patience={} lease_seconds={} cap={} programs={}\nload={}\nclean={}\nwatch={}\n",
         activity.name,
         activity.seconds + _SETTLE_S,
+        activity.patience,
         LEASE_S,
         OUTPUT_CAP,
         " ".join(activity.programs),
@@ -110,8 +113,9 @@ def perform(
         What it printed, or why there is nothing: a missing program, no systemd, stopped, or a broken connection.
     """
     report = _Report(stop)
+    limit = activity.patience + activity.seconds + _SETTLE_S + _CLEAN_S
     try:
-        node.follow(script(activity), report.take, timeout=activity.seconds + _SETTLE_S + _CLEAN_S)
+        node.follow(script(activity), report.take, timeout=limit)
     except _StoppedError as stopped:
         return NotMeasured(activity.what, node.name, f"stopped: {stopped}")
     except RemediateError as error:

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Protocol, TypeVar
 
 from remediate.errors import RemediateError
+from remediate.etcd.flags import flags_of
 from remediate.etcd.model import Cluster, EtcdHost
 from remediate.facts.look import look
 from remediate.measure.activity import Finished, keep_going, perform
@@ -30,7 +31,7 @@ Gate = Callable[[EtcdHost], "str | None"]
 
 
 _IDLE = "no data: nothing was synced meanwhile (an idle member, or --unsafe-no-fsync); ask for --probe-writes or --fio"
-_DATA_DIR = re.compile(r"""(?:--data-dir[= ]|ETCD_DATA_DIR=["']?)([^\s"']+)""")
+_FOLDERS = re.compile(r"""(?:--|ETCD_)(data|wal)[-_]dir[= ]["']?([^\s"']+)""", re.IGNORECASE)
 
 
 class Progress(Protocol):
@@ -185,12 +186,12 @@ class _Campaign:
         return self.gate(host) if self.gate else None
 
     def _disk(self, host: EtcdHost) -> Measurements:
-        data_dir = _data_dir(host)
-        if data_dir is None:
+        folder = _log_folder(host)
+        if folder is None:
             return _gap("fio", host.name, "where its data lies is not known")
         node = self.nodes[host.host]
         with self._step("fio", host.host):
-            finished = perform(node, fio_activity(data_dir), stop=leader_watch(node, host))
+            finished = perform(node, fio_activity(folder), stop=leader_watch(node, host))
         found = fio_latency(finished, host.name) if isinstance(finished, Finished) else finished
         if isinstance(found, NotMeasured):
             return Measurements(not_measured=(found,))
@@ -201,13 +202,16 @@ def _leads(host: EtcdHost) -> bool:
     return host.status is not None and host.status.is_leader
 
 
-def _data_dir(host: EtcdHost) -> str | None:
-    """Where the data lies on the node; from the manifest or flag file where nothing runs."""
-    if host.disk:
-        return host.disk.data_dir
+def _log_folder(host: EtcdHost) -> str | None:
+    """Where etcd's log lies on the node; where nothing runs, what its manifest or flag file says.
+
+    A wal dir is taken by the name that the server knows it by: manifests mount it under the same one (kubeadm).
+    """
     texts = [file.text for file in host.manifests] + ([host.flag_file.text] if host.flag_file else [])
-    found = (_DATA_DIR.search(text) for text in texts)
-    return next((match[1] for match in found if match), None)
+    named = {kind.lower(): path for text in texts for kind, path in _FOLDERS.findall(text)}
+    if host.process:
+        named["wal"] = flags_of(host.process.argv, host.process.environment).get("wal-dir", "")
+    return named.get("wal") or (host.disk.data_dir if host.disk else named.get("data"))
 
 
 def _of_window(name: str, window: MetricsWindow | None) -> Measurements:

@@ -35,22 +35,23 @@ exit "$rc"
 _CLEAN = """[ -s folder ] && rm -rf -- "$(cat folder)" """
 
 
-def fio_activity(data_dir: str, runtime: int = RUNTIME_S) -> Activity:
-    """fio on the disk that holds `data_dir`, in a folder of its own that is removed whatever happens.
+def fio_activity(folder: str, runtime: int = RUNTIME_S) -> Activity:
+    """fio on the disk that holds `folder`, in a folder of its own that is removed whatever happens.
 
-    The name of the unit is fixed: two of them on one node would measure each other.
+    The name of the unit is fixed: two of them on one node would measure each other, so the second one waits.
 
     Args:
-        data_dir: path on the node.
+        folder: where etcd's log lies on the node: the data dir, or the wal dir where there is one.
         runtime: seconds after which fio stops with what it has.
     """
     return Activity(
         what="fio",
         name="fio",
-        load=sh(_LOAD, data_dir, NEEDED_KIB, NEEDED_KIB // 1024, runtime),
+        load=sh(_LOAD, folder, NEEDED_KIB, NEEDED_KIB // 1024, runtime),
         seconds=runtime + 15,
         clean=_CLEAN,
         programs=("fio",),
+        patience=2 * RUNTIME_S,
     )
 
 

@@ -2,18 +2,25 @@
 # With this process systemd ends everything else in the unit, then runs the clean-up.
 # $1: the activity's folder; $2: seconds that a lease lasts.
 cd "$1" || exit 1
+
+read -r now _ </proc/uptime
+renewed=${now%.*}
+
+# A lease that is just being written reads empty: the last one counts.
+leased() {
+    [ -e lease ] || return 1
+    read -r lease <lease && renewed=$lease
+    read -r now _ </proc/uptime
+    [ $((${now%.*} - renewed)) -lt "$1" ]
+}
+
+leased "$2" || exit 75
 {
     sh ./load >out 2>err </dev/null
     echo "$?" >rc
     : >done
 } &
-read -r now _ </proc/uptime
-renewed=${now%.*}
 while [ ! -e taken ]; do
-    [ -e lease ] || exit 75
-    # A lease that is just being written reads empty: the last one counts.
-    read -r lease <lease && renewed=$lease
-    read -r now _ </proc/uptime
-    [ $((${now%.*} - renewed)) -lt "$2" ] || exit 75
+    leased "$2" || exit 75
     sleep 0.3
 done

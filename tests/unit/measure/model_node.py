@@ -7,7 +7,17 @@ from collections.abc import Callable, Collection
 from threading import Lock
 
 from remediate.errors import Unreachable
-from remediate.etcd.model import Cluster, DataDisk, EtcdHost, EtcdProcess, EtcdStatus, ManifestFile, Member
+from remediate.etcd.model import (
+    Cluster,
+    DataDisk,
+    EtcdHost,
+    EtcdProcess,
+    EtcdStatus,
+    FlagFile,
+    Layout,
+    ManifestFile,
+    Member,
+)
 from remediate.node.api import DEFAULT_CAP, Completed
 from tests.unit.measure.data import captured
 
@@ -130,6 +140,12 @@ def down(name: str, data_dir: str) -> EtcdHost:
     text = f"spec:\n  containers:\n  - command:\n    - etcd\n    - --data-dir={data_dir}\n"
     file = ManifestFile("/etc/kubernetes/manifests/etcd.yaml", text, "", "600", "root:root", "etcd")
     return EtcdHost(name, "etcd", {}, status_error="no etcd process runs", manifests=(file,))
+
+
+def env_file(text: str) -> EtcdHost:
+    """A member that does not run and has its settings in an environment file."""
+    file = FlagFile("/etc/etcd.env", text, "", "600", "root:root", Layout.ENV_FILE, "etcd")
+    return EtcdHost("n1", "etcd", {}, status_error="no etcd process runs", flag_file=file)
 
 
 def cluster(*hosts: EtcdHost) -> Cluster:

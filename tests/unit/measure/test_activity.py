@@ -107,7 +107,7 @@ def test_a_node_without_systemd_says_so_and_keeps_nothing(tmp_path: Path) -> Non
         ["sh", "-c", text], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=True
     )
     assert done.stdout == b"x the node does not run systemd\n"
-    assert not Path("/run/remediate/x").exists()
+    assert not list(Path("/run/remediate").glob("x.*"))
 
 
 class Watched:
@@ -174,6 +174,17 @@ def test_a_lease_that_was_taken_away_ends_it_at_once(watch: Watch, tmp_path: Pat
     watched = watch("sleep 60", 30)
     (tmp_path / "lease").unlink()
     assert watched.ends_within(2) == 75
+
+
+def test_a_load_whose_lease_is_over_does_not_begin(watch: Watch, tmp_path: Path) -> None:
+    watch("sleep 60", 30).close()
+    (tmp_path / "lease").write_text("0\n")
+    (tmp_path / "load").write_text("touch begun")
+    text = files("remediate.measure").joinpath("watch.sh").read_text("utf-8")
+    done = subprocess.run(["sh", "-c", text, "watch", str(tmp_path), "8"], timeout=5, check=False)
+    assert done.returncode == 75
+    time.sleep(0.3)
+    assert not (tmp_path / "begun").exists()
 
 
 def test_a_lease_that_is_being_written_does_not_end_it(watch: Watch, tmp_path: Path) -> None:

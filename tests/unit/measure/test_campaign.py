@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from remediate.etcd.model import Cluster, EtcdHost
+from remediate.etcd.model import Cluster, EtcdHost, EtcdProcess
 from remediate.measure.campaign import MeasureOptions, measure
 from remediate.measure.model import Latency, Measurements, NotMeasured
 from remediate.measure.network import peer_addresses
@@ -21,6 +21,7 @@ from tests.unit.measure.model_node import (
     ModelNode,
     cluster,
     down,
+    env_file,
     member,
 )
 
@@ -123,6 +124,33 @@ def test_fio_runs_unasked_where_etcd_is_down_on_the_disk_that_its_manifest_names
     assert any("cd -P -- /mnt/fast/etcd" in script for script in run.nodes["n3"].scripts)
     assert found.fsync["n3"].source == "fio"
     assert found.not_measured == (NotMeasured("metrics", "n3", "no etcd process runs"),)
+
+
+@pytest.mark.parametrize(
+    ("host", "folder"),
+    [
+        (member("n1"), "/data/etcd"),
+        (
+            replace(member("n1"), process=EtcdProcess("etcd", 7, 1, ("etcd", "--wal-dir", "/wal/etcd"))),
+            "/wal/etcd",
+        ),
+        (
+            replace(
+                member("n1"), process=EtcdProcess("etcd", 7, 1, ("etcd",), {"ETCD_WAL_DIR": "/wal/etcd"})
+            ),
+            "/wal/etcd",
+        ),
+        (down("n1", "/mnt/etcd"), "/mnt/etcd"),
+        (down("n1", "/mnt/etcd\n    - --wal-dir=/wal/etcd"), "/wal/etcd"),
+        (env_file('ETCD_DATA_DIR="/srv/etcd"\n'), "/srv/etcd"),
+        (env_file("ETCD_DATA_DIR=/srv/etcd\nETCD_WAL_DIR=/wal/etcd\n"), "/wal/etcd"),
+    ],
+)
+def test_fio_goes_where_the_log_is_written(host: EtcdHost, folder: str) -> None:
+    run = Run(cluster(host))
+    run.measure(fio=True)
+    (load,) = (script for script in run.nodes["n1"].scripts if script.startswith("name=fio"))
+    assert f"cd -P -- {folder} " in load
 
 
 def test_fio_without_a_known_place_is_a_gap() -> None:
