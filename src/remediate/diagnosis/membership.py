@@ -130,12 +130,13 @@ def slow_health(case: Case) -> Iterator[Finding]:
 def leader_changes(case: Case) -> Iterator[Finding]:
     """Leader changes while the cluster was measured, the most that any member saw."""
     seen = max((case.measured.leader_changes.get(host.name, 0) for host in case.hosts), default=0)
+    watched = max((rates.seconds for rates in case.measured.rates.values()), default=0.0)
     if seen > 0:
         many = seen >= limit.LEADER_CHANGES_WARNING
         yield case.found(
             "leader-changes",
             Severity.WARNING if many else Severity.INFO,
-            f"the leader changed {seen} times while measuring; "
+            f"leader changes within the {watched:.0f} s of measuring: {seen}; "
             f"{limit.LEADER_CHANGES_WARNING} in 15 min are too many",
             remedy=remedies.CAUSES_OF_ELECTIONS,
             source=limit.ETCD_MIXIN,

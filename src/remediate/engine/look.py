@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from remediate.diagnosis.model import Finding
@@ -93,6 +93,7 @@ def _etcd_json(host: EtcdHost, look: Look) -> Json:
         "fragmentation": round(status.fragmentation, 4) if status else None,
         "leader_changes": look.measured.leader_changes.get(host.name),
         "health_ms": status.health_ms if status else None,
+        "rates": asdict(rates) if (rates := look.measured.rates.get(host.name)) else None,
         "term": status.term if status else None,
         "raft_index": status.raft_index if status else None,
         "applied_index": status.applied_index if status else None,

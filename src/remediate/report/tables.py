@@ -8,9 +8,10 @@ from itertools import groupby
 from remediate.diagnosis.case import size
 from remediate.engine.look import Look
 from remediate.etcd.model import EtcdHost
+from remediate.measure.model import Rates
 from remediate.report import readings
 from remediate.report.compare import Comparison, Judged, Row, Verdict
-from remediate.report.text import EMPTY, Cell, Line, Span, joined, line, paragraph, table
+from remediate.report.text import EMPTY, Cell, Line, Span, joined, line, paragraph, seconds, table
 
 _CHANGE_ROLES = {"better": "good", "smaller": "good", "worse": "bad", "larger": "warning", "same": "dim"}
 _VERDICT_ROLES = {Verdict.HELPED: "good", Verdict.NOT_HELPED: "bad", Verdict.NEW: "bad"}
@@ -25,6 +26,9 @@ def measured_lines(look: Look, width: int | None) -> Iterator[Line]:
     yield from table([tuple(Span(name, "dim") for name in heading), *rows], width)
     put = readings.put(look)
     yield line(f"  put p99: {put.text}{f' ({put.why})' if put.why else ''}")
+    for name, rates in look.measured.rates.items():
+        if rates.slow_applies or rates.failed_proposals or rates.slow_reads or rates.heartbeat_failures:
+            yield from paragraph(line("  "), f"{name}: {_troubles(rates)}", width)
     for gap in look.measured.not_measured:
         yield from paragraph(line("  "), f"not measured: {gap.what} on {gap.host}: {gap.why}", width, "dim")
     yield EMPTY
@@ -39,6 +43,18 @@ def _measured_row(look: Look, host: EtcdHost) -> Sequence[Cell]:
     read = (readings.fsync, readings.commit, readings.health)
     figures = [reader(look, host.name).text for reader in read]
     return (host.name, status.version, role, *figures, database, readings.effective(look, host.name).text)
+
+
+def _troubles(rates: Rates) -> str:
+    """Counts and rates of what went wrong while a member was watched."""
+    counts = {
+        "slow applies": rates.slow_applies,
+        "failed proposals": rates.failed_proposals,
+        "slow reads": rates.slow_reads,
+        "heartbeat failures": rates.heartbeat_failures,
+    }
+    told = (f"{count} {what} ({rates.per_second(count):.1f}/s)" for what, count in counts.items() if count)
+    return f"{joined(told)} in {seconds(rates.seconds)}"
 
 
 def comparison_lines(comparison: Comparison, width: int | None) -> Iterator[Line]:

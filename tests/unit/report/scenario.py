@@ -67,6 +67,14 @@ def threads(io_class: str, io_level: int, nice: int) -> list[dict[str, Any]]:
     return [{"tid": tid, "io_class": io_class, "io_level": io_level, "nice": nice} for tid in range(7)]
 
 
+def trouble(slow_applies: int = 0, failed_proposals: int = 0) -> dict[str, Any]:
+    """What went wrong within 10 s."""
+    return {
+        "seconds": 10.0, "leader_changes": 0, "failed_proposals": failed_proposals, "slow_applies": slow_applies,
+        "slow_reads": 0, "heartbeat_failures": 0,
+    }  # fmt: skip
+
+
 SICK = {
     "each": {
         "compact_rev_key": False,
@@ -80,6 +88,7 @@ SICK = {
         "commit": {"n1": bucket(128, 256)},
         "network": NETWORK,
         "put": put(700.0),
+        "rates": {"n1": trouble(slow_applies=12, failed_proposals=1), "n2": trouble()},
         "not_measured": [{"what": "fio", "host": "n2", "why": "fio is not installed: apt-get install fio"}],
     },
 }
