@@ -16,7 +16,7 @@ import paramiko
 import pytest
 
 from remediate.errors import Unreachable, UsageProblem
-from remediate.node import client
+from remediate.node import client, login
 from remediate.node.connector import ConnectOptions, Connector
 from remediate.node.known_hosts import KnownHosts
 from remediate.node.parallel import each
@@ -407,6 +407,32 @@ try:
 except Exception as error:
     print(type(error).__name__)
 """
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("echo 'This account is closed'; exit 1", "the login ends without a shell: This account is closed"),
+        ("sleep 30", "no shell after 0.5 s"),
+        ("yes", "y y y"),
+    ],
+)
+def test_a_login_without_a_shell(
+    connector: Connector,
+    open_folder: Path,
+    user_key: Path,
+    users: Users,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    message: str,
+) -> None:
+    monkeypatch.setattr(login, "READY_WITHIN", 0.5)
+    folder = open_folder / f"forced-{command.split(maxsplit=1)[0]}"
+    with sshd(folder, user_key, f"ForceCommand {command}") as forced:
+        node = connector.connect(forced.settings(users.plain))
+        with pytest.raises(Unreachable, match=message.replace(".", r"\.")):
+            node.run("echo never")
+        node.close()
 
 
 def test_no_traceback_reaches_the_terminal() -> None:

@@ -68,6 +68,14 @@ def test_a_wrong_password_is_tried_once(connect: Connect, users: Users, shared: 
     assert time.monotonic() - began < 15  # sudo itself waits 2 s after a wrong one
 
 
+def test_a_password_with_a_line_break_is_not_sent(connect: Connect, users: Users, shared: Path) -> None:
+    """sudo reads one line; the next one would be the root shell's first."""
+    node = connect(users.asked, become=True, become_password=Secret(f"{PASSWORD}\ntouch {shared}/made"))
+    with pytest.raises(Refused, match="holds a line break"):
+        node.run("sleep 1")
+    assert not (shared / "made").exists()
+
+
 def test_a_missing_password_is_told(connect: Connect, users: Users) -> None:
     with pytest.raises(Refused, match=r"^n1: sudo wants a password \(give it with -K"):
         connect(users.asked, become=True).run("id")

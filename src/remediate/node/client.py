@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import logging
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
@@ -106,12 +107,14 @@ class PromptSocket(socket.socket):
     def __init__(self, fileno: int) -> None:
         super().__init__(fileno=fileno)
         self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_TIMEOUT * 1000)
+        if sys.platform == "linux":
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_TIMEOUT * 1000)
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """As in socket; the kernel forgets TCP_QUICKACK after each packet (tcp(7))."""
         data = super().recv(size, flags)
-        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        if sys.platform == "linux":
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return data
 
 

@@ -113,7 +113,10 @@ def _give_password(exchange: Exchange, sudo: Sudo | None, host: str, *, again: b
         )
     if sudo is None or not sudo.password:
         raise Refused("sudo wants a password", where=host, hint="give it with -K or ansible_become_password")
-    exchange.send(sudo.password.reveal().encode() + b"\n")
+    password = sudo.password.reveal()
+    if "\n" in password:
+        raise Refused("the sudo password holds a line break", where=host, hint="what follows it would be run")
+    exchange.send(password.encode() + b"\n")
 
 
 _SUDO_SAYS = {
