@@ -56,12 +56,12 @@ systemd-run --quiet --collect --unit="$unit" -p RuntimeMaxSec="$seconds" -p Kill
     /bin/sh "$dir/watch" "$dir" "$lease_seconds" 2>&1 || { rm -rf "$dir"; refuse "systemd-run failed"; }
 
 rounds=0
-while [ -d "$dir" ] && [ ! -e "$dir/done" ]; do
+while [ -d "$dir" ] && [ ! -e "$dir/ended" ]; do
     sleep 0.2
     rounds=$(((rounds + 1) % 5))
     [ "$rounds" -ne 0 ] || say t
 done
-if [ -e "$dir/done" ]; then
+if [ -e "$dir/ended" ]; then
     head -c "$cap" "$dir/out" | lines o
     tail -n 20 "$dir/err" | head -c 4096 | lines e
     say "r $(cat "$dir/rc")"

@@ -18,7 +18,7 @@ leased "$2" || exit 75
 {
     sh ./load >out 2>err </dev/null
     echo "$?" >rc
-    : >done
+    : >ended
 } &
 while [ ! -e taken ]; do
     leased "$2" || exit 75

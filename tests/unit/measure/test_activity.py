@@ -197,7 +197,7 @@ def test_a_lease_that_is_being_written_does_not_end_it(watch: Watch, tmp_path: P
 def test_the_result_waits_until_it_is_taken(watch: Watch, tmp_path: Path) -> None:
     watched = watch("echo result; echo noise >&2; exit 3", 30)
     deadline = time.monotonic() + 5
-    while not (tmp_path / "done").exists():
+    while not (tmp_path / "ended").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
     found = [(tmp_path / name).read_text() for name in ("out", "err", "rc")]
