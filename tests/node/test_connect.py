@@ -386,7 +386,9 @@ def test_what_is_no_sshd_is_given_up(server: Sshd, chatter: bytes) -> None:
             finally:
                 os._exit(0)
         try:
-            with pytest.raises(Unreachable, match=rf"^n1: no connection to 127.0.0.1:{port}: "):
+            with pytest.raises(
+                Unreachable, match=rf"^n1: no connection to 127.0.0.1:{port}: it does not speak SSH"
+            ):
                 connector.connect(server.settings("root", port=port))
             assert time.monotonic() - began < 4
         finally:

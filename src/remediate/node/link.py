@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from remediate.node.client import Keys
 
+_SILENT = ("Error reading SSH protocol banner", "No existing session", "Negotiation failed")
+"""paramiko's words for a peer that did not get as far as a key exchange."""
+
 KEEPALIVE = 5
 """Seconds between two questions to a silent peer."""
 
@@ -121,7 +124,8 @@ def _reason(error: Exception) -> str:
             return shown(error.strerror or str(error))
         case EOFError():
             return "the host closed it"
-    return shown(str(error))
+    said = str(error)
+    return "it does not speak SSH, or too slowly" if said.startswith(_SILENT) else shown(said)
 
 
 def _hint(error: Exception) -> str:
