@@ -6,7 +6,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from remediate.engine.run import Tools
     from remediate.engine.setup import Options
     from remediate.inventory import Host, Inventory, Secret
+    from remediate.inventory.connection import ConnectionSettings
     from remediate.node.api import Node
-    from remediate.node.connector import Connector
     from remediate.playbook import Playbook
     from remediate.task.loader import TaskCatalog
 
@@ -53,7 +53,7 @@ def run(playbook: str, inventory: str, given: Mapping[str, Any]) -> int:
 
     hosts = _inventory(inventory)
     book = _playbook(playbook)
-    work = Run(_run_id(), book, hosts, _options(given), _tools(given, book))
+    work = Run(_run_id(), book, hosts, _options(given), _tools(given, book, hosts))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop from systemd is as safe as Ctrl-C
     return exit_code(work.execute())
 
@@ -111,24 +111,50 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(word.strip() for word in text.split(",") if word.strip())
 
 
-def _tools(given: Mapping[str, Any], playbook: Playbook) -> Tools:
+def _tools(given: Mapping[str, Any], playbook: Playbook, inventory: Inventory) -> Tools:
+    from remediate.engine.events import Note
     from remediate.engine.run import Tools
-    from remediate.inventory.connection import ConnectionSettings
     from remediate.node.clock import SystemClock
+    from remediate.node.connector import ConnectOptions, Connector
     from remediate.playbook import extra_vars
     from remediate.report import observers
 
-    observer = observers(given["output"], diff=given.get("diff", False), verbosity=given["verbose"])
+    extra = extra_vars(given["extra_vars"])
+    password = _become_password() if given["ask_become_pass"] else None
+    secrets = _secrets([extra, *(host.variables for host in inventory.hosts.values())])
+    observer = observers(
+        given["output"],
+        diff=given.get("diff", False),
+        verbosity=given["verbose"],
+        secrets=[*secrets, *([password] if password else [])],
+    )
     asks = sys.stdin.isatty() and sys.stderr.isatty()
-    connector, extra = _connector(given), extra_vars(given["extra_vars"])
-    becomes = any(play.become for play in playbook.plays)
+    connector = Connector(ConnectOptions(given["user"], given["private_key"], password))
+    settings = _settings(
+        playbook, inventory, extra
+    )  # all of them now: a bad word must show before any contact
+    for warning in dict.fromkeys(warning for one in settings.values() for warning in one.warnings):
+        observer.on(Note(warning, warning=True))
 
     def connect(host: Host) -> Node:
-        # As in Ansible, the variable outranks the play's word.
-        word = {"ansible_become": True} if becomes and "ansible_become" not in host.variables else {}
-        return connector.connect(ConnectionSettings.from_host(host, word | extra))
+        return connector.connect(settings[host.name])
 
     return Tools(connect, SystemClock(), observer, _ask if asks else None)
+
+
+def _settings(
+    playbook: Playbook, inventory: Inventory, extra: Mapping[str, Any]
+) -> dict[str, ConnectionSettings]:
+    """How each host of the plays is reached. Raises UsageProblem for words that cannot be."""
+    from remediate.inventory.connection import ConnectionSettings
+
+    # As in Ansible, the variable outranks the play's word.
+    word = {"ansible_become": True} if any(play.become for play in playbook.plays) else {}
+    hosts = {host.name: host for play in playbook.plays for host in inventory.select(play.hosts)}
+    return {
+        name: ConnectionSettings.from_host(host, ({} if "ansible_become" in host.variables else word) | extra)
+        for name, host in hosts.items()
+    }
 
 
 def _ask() -> bool:
@@ -137,11 +163,16 @@ def _ask() -> bool:
     return click.confirm("Apply this plan?", default=False, err=True)
 
 
-def _connector(given: Mapping[str, Any]) -> Connector:
-    from remediate.node.connector import ConnectOptions, Connector
+def _secrets(sources: Iterable[Mapping[str, Any]]) -> set[Secret]:
+    """Passwords that inventories and options hold, to be cut out of everything that is written (SAFETY, case 6)."""
+    from remediate.inventory import Secret
 
-    password = _become_password() if given["ask_become_pass"] else None
-    return Connector(ConnectOptions(given["user"], given["private_key"], password))
+    return {
+        Secret(value)
+        for variables in sources
+        for name, value in variables.items()
+        if name.startswith("ansible_") and "pass" in name and isinstance(value, str) and value
+    }
 
 
 def _become_password() -> Secret:

@@ -8,12 +8,12 @@ from remediate.diagnosis import remedies
 from remediate.diagnosis import thresholds as limit
 from remediate.diagnosis.case import Case, Rule, ms
 from remediate.diagnosis.model import Finding, Severity
-from remediate.etcd.model import EtcdHost
+from remediate.etcd.model import EtcdHost, quorum
 
 
 def _voters(case: Case) -> int:
     """How many members vote; as many as the inventory has hosts where nobody tells the member list."""
-    return sum(not member.is_learner for member in case.cluster.members) or len(case.hosts)
+    return len(case.cluster.voters) or len(case.hosts)
 
 
 def _down(host: EtcdHost) -> str:
@@ -63,7 +63,7 @@ def _no_leader(case: Case, host: EtcdHost | None, message: str) -> Finding:
 def quorum_at_risk(case: Case) -> Iterator[Finding]:
     """Members that are down have lost the quorum, or leave no further failure tolerance."""
     voters = _voters(case)
-    needed = voters // 2 + 1
+    needed = quorum(voters)
     down = [host.name for host in case.hosts if _down(host) and not (host.status and host.status.is_learner)]
     left = voters - len(down)
     if not down or left > needed:
@@ -81,13 +81,12 @@ def quorum_at_risk(case: Case) -> Iterator[Finding]:
 
 def even_members(case: Case) -> Iterator[Finding]:
     """An even number of voters tolerates no more failures than one less."""
-    members = case.cluster.members
-    voters = sum(not member.is_learner for member in members)
+    voters = len(case.cluster.voters)
     if voters and voters % 2 == 0:
         yield case.found(
             "even-members",
             Severity.WARNING,
-            f"{voters} voters tolerate {voters - voters // 2 - 1} failures, no more than {voters - 1} would",
+            f"{voters} voters tolerate {voters - quorum(voters)} failures, no more than {voters - 1} would",
             remedy="add a member, or remove one",
             source="etcd FAQ (odd number of members)",
             figure=float(voters),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from remediate.etcd.model import Cluster, EtcdHost, Member
+from remediate.etcd.model import Cluster, EtcdHost, quorum
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,6 @@ def moment(cluster: Cluster) -> Moment | None:
     return Moment(leader.status.term, leader.status.raft_index) if leader and leader.status else None
 
 
-def voters(cluster: Cluster) -> tuple[Member, ...]:
-    """Members that count for the quorum."""
-    return tuple(member for member in cluster.members if not member.is_learner)
-
-
-def quorum(count: int) -> int:
-    """How many of `count` voters are a majority."""
-    return count // 2 + 1
-
-
 def healthy_voters(cluster: Cluster, commit: int, *, without: str = "") -> tuple[EtcdHost, ...]:
     """Voters that answer a linearizable read and have applied what was committed when the gate began.
 
@@ -123,7 +113,7 @@ def _before(
     if target.status is None:
         detail = f"it is down: {target.status_error or 'no answer'}"
         yield Check("member answers", allow_outage, _allowed(detail, False, allow_outage))
-    count = len(voters(cluster))
+    count = len(cluster.voters)
     others = healthy_voters(cluster, start.commit if start else 0, without=target.name)
     if target.status and target.status.is_learner:
         yield Check("quorum without this member", True, "a learner does not count for the quorum")

@@ -103,7 +103,7 @@ def _refuse_promises(play: Play) -> None:
 
 def _stage(number: int, play: Play, inventory: Inventory, options: Options) -> Stage:
     everyone = inventory.select(play.hosts)
-    chosen = inventory.select(play.hosts, options.limit) if options.limit else everyone
+    chosen = inventory.select(play.hosts, options.limit) if options.limit is not None else everyone
     return Stage(
         number,
         play,

@@ -233,6 +233,11 @@ class Cluster:
     hosts: tuple[EtcdHost, ...]
 
     @property
+    def voters(self) -> tuple[Member, ...]:
+        """Members that count for the quorum; learners do not."""
+        return tuple(member for member in self.members if not member.is_learner)
+
+    @property
     def leader(self) -> EtcdHost | None:
         """The host whose member leads, None where nobody does or it is not in the inventory."""
         return next((h for h in self.hosts if h.status and h.status.is_leader), None)
@@ -242,3 +247,8 @@ class Cluster:
         """The member list of the member that knows most (highest applied index); a learner gives none."""
         known = [h.status for h in self.hosts if h.status and h.status.members]
         return max(known, key=lambda s: s.applied_index).members if known else ()
+
+
+def quorum(voters: int) -> int:
+    """How many of so many voters are a majority."""
+    return voters // 2 + 1
