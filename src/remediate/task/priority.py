@@ -197,15 +197,20 @@ def _set_now(one: SetPriority, homes: HomesSeen) -> Placed:
 
 
 def _back(homes: HomesSeen, run: str) -> Iterator[str]:
-    """Give the main thread's old values to all, then theirs to the threads that differed and still run."""
+    """Give all threads of a command what its first process had, then theirs to those that differed and still run."""
     commands = {home.pid: home.command for home in homes.processes}
-    for process in homes.threads:
-        old = {thread.tid: priority_of(thread) for thread in process.threads}
-        command, main = commands.get(process.pid), old.get(process.pid)
-        if command is None or main is None:
+    for command in sorted(set(commands.values())):
+        old = {
+            thread.tid: priority_of(thread)
+            for process in homes.threads
+            if commands.get(process.pid) == command
+            for thread in process.threads
+        }
+        first = next(iter(old.values()), None)
+        if first is None:
             continue
-        yield run + sh("{} {} {} {}\n", command, *main.words)
-        for priority in dict.fromkeys(had for had in old.values() if had != main):
+        yield run + sh("{} {} {} {}\n", command, *first.words)
+        for priority in dict.fromkeys(had for had in old.values() if had != first):
             tids = [tid for tid, had in old.items() if had == priority]
             yield run + sh("{} {} {} {}" + " {}" * len(tids) + "\n", command, *priority.words, *tids)
 

@@ -195,6 +195,16 @@ def test_every_class(node: ShellNode, make: Make, io_class: str, shown: str) -> 
         assert node.plan(task)[1] == []
 
 
+def test_two_processes_of_a_name_each_get_their_own_back(node: ShellNode, make: Make) -> None:
+    with process(node) as one, process(node) as other:
+        subprocess.run(["renice", "4", "-p", str(other.pid)], check=True, capture_output=True)
+        before = priorities(one.pid), priorities(other.pid)
+        transaction = node.applied(node.change(make("process_priority", process=NAME, nice=-5)))
+        assert {nice for pid in (one.pid, other.pid) for _, nice in priorities(pid)} == {-5}
+        assert undone(node, transaction) == "undone\n"
+        assert (priorities(one.pid), priorities(other.pid)) == before
+
+
 def test_threads_that_start_later_follow(node: ShellNode, make: Make) -> None:
     with process(node) as running:
         task = make("process_priority", process=NAME, nice=-5)
