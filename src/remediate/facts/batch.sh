@@ -37,8 +37,9 @@ b_guard() {
 }
 
 # b_hire: start the watcher. It hands the controller's newlines on as signals; when they end, nobody waits any more.
+# Redirected by exec, because dash keeps copies of what a function's redirection covers: the output would stay open.
 b_hire() {
-    b_watch <&3 3<&- >/dev/null 2>&1 &
+    (exec <&3 3<&- >/dev/null 2>&1 && b_watch) &
     b_watcher=$!
 }
 
