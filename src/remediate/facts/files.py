@@ -64,7 +64,7 @@ class TextFile(Fact[FileSeen]):
         """Symbolic links are not followed."""
         return sh(
             'f_path={}; if [ -L "$f_path" ]; then echo link\n'
-            'elif [ -f "$f_path" ]; then stat -c "file %a %U:%G %u:%g %s" -- "$f_path" && cat -- "$f_path"\n'
+            'elif [ -f "$f_path" ]; then stat -c "file %a %U:%G %u:%g %s" -- "$f_path" && exec cat -- "$f_path"\n'
             'elif [ -e "$f_path" ]; then echo other\n'
             'elif [ -d "${{f_path%/*}}/" ]; then echo absent\n'
             "else echo no-folder; fi\n",

@@ -41,7 +41,7 @@ for d_file in {words}; do
     [ ! -f "$d_file" ] || set -- "$@" "$d_file"
 done
 echo $#
-[ $# -eq 0 ] || {{ stat -Lc '%s %a %U:%G %n' -- "$@" && cat -- "$@"; }}
+[ $# -eq 0 ] || {{ stat -Lc '%s %a %U:%G %n' -- "$@" && exec cat -- "$@"; }}
 """
 
 
