@@ -337,6 +337,15 @@ def test_two_jump_hosts_in_a_row(
         node.close()
 
 
+def test_a_jump_host_that_forbids_forwarding(
+    connector: Connector, server: Sshd, open_folder: Path, user_key: Path, users: Users, tmp_path: Path
+) -> None:
+    with sshd(open_folder / "closed", user_key, "AllowTcpForwarding no") as jump:
+        way = f"{users.plain}@127.0.0.1:{jump.port}"
+        with pytest.raises(Unreachable, match=r"^n1: no connection to .*AllowTcpForwarding of the jump host"):
+            connector.connect(server.settings(users.plain, proxy_jump=way, known_hosts=(jump.known,)))
+
+
 def test_ssh_config_s_jump_host_is_checked_too(
     server: Sshd, open_folder: Path, user_key: Path, users: Users, tmp_path: Path
 ) -> None:
@@ -360,7 +369,7 @@ def test_the_inventory_may_want_no_jump_host(server: Sshd, users: Users, tmp_pat
 
 def test_a_refused_connection_is_told_at_once(connector: Connector, server: Sshd) -> None:
     port = free_port()
-    with pytest.raises(Unreachable, match=rf"^n1: no connection to 127.0.0.1:{port}: .*[Rr]efused"):
+    with pytest.raises(Unreachable, match=rf"^n1: no connection to 127.0.0.1:{port}: Connection refused \("):
         connector.connect(server.settings("root", port=port))
 
 
@@ -443,8 +452,11 @@ def test_no_traceback_reaches_the_terminal() -> None:
     assert (done.stdout, done.stderr) == ("Unreachable\n", "")
 
 
-def test_a_transport_keeps_to_its_window(connect: Connect) -> None:
+def test_a_transport_is_prompt_and_keeps_to_its_window(connect: Connect) -> None:
     node = connect()
+    sock = node._link._connection.transport.sock
+    assert isinstance(sock, client.PromptSocket)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
     with node._exchange(10, 1000) as exchange:
         assert exchange._channel.in_window_size == client.WINDOW
     assert isinstance(exchange._channel.get_transport(), paramiko.Transport)

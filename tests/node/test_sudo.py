@@ -14,7 +14,7 @@ from remediate.inventory.secret import Secret
 from remediate.node.connector import ConnectOptions, Connector
 from remediate.node.ssh import SshNode
 from tests.node.conftest import PASSWORD, Users
-from tests.node.sshd import Sshd
+from tests.node.sshd import Sshd, sshd
 
 Connect = Callable[..., SshNode]
 RIGHT, WRONG = Secret(PASSWORD), Secret("touch /tmp/never; wrong")
@@ -89,6 +89,16 @@ def test_requiretty_is_told(connect: Connect, users: Users) -> None:
 def test_who_may_not_use_sudo_is_told(connect: Connect, users: Users) -> None:
     with pytest.raises(Refused, match=r"^n1: the user may not use sudo \(add the user to sudoers\)"):
         connect(users.plain, become=True, become_password=RIGHT).run("id")
+
+
+def test_a_node_without_sudo_is_told(
+    connector: Connector, open_folder: Path, user_key: Path, users: Users
+) -> None:
+    with sshd(open_folder / "bare", user_key, "SetEnv PATH=/nonexistent") as bare:
+        node = connector.connect(bare.settings(users.free, become=True))
+        with pytest.raises(Refused, match=r"^n1: sudo is not installed \(install sudo, or log in as root\)"):
+            node.run("id")
+        node.close()
 
 
 def test_a_user_to_become_that_does_not_exist(connect: Connect, users: Users) -> None:

@@ -169,14 +169,7 @@ def _private_key(path: Path) -> paramiko.PKey | str:
 class Keys(AuthStrategy):
     """Which keys are tried: the given ones, then the agent's, then the user's own."""
 
-    def __init__(
-        self,
-        user: str,
-        ring: KeyRing,
-        given: Sequence[Path],
-        *,
-        others: bool = True,
-    ) -> None:
+    def __init__(self, user: str, ring: KeyRing, given: Sequence[Path], *, others: bool = True) -> None:
         """Remember what may be tried.
 
         Args:
@@ -191,6 +184,7 @@ class Keys(AuthStrategy):
 
     def get_sources(self) -> Iterator[AuthSource]:
         """Keys in order; each is loaded when those before it were not accepted."""
+        self.problems.clear()
         yield from self._from_files(self._given)
         if self._others:
             yield from self._from_agent()

@@ -55,9 +55,8 @@ class Exchange:
         Raises:
             Unreachable: sshd did not start it.
         """
-        watchdog = Timer(
-            self._left(), self._channel.close
-        )  # paramiko itself waits for the answer without an end
+        # paramiko itself waits for sshd's answer without an end.
+        watchdog = Timer(self._left(), self._channel.close)
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -153,9 +152,9 @@ class Exchange:
         )
 
     def _require_connection(self) -> None:
-        """An exit code says that the command ended; without one only a living connection does."""
-        transport = self._channel.get_transport()
-        if self._channel.exit_status == -1 and not transport.is_active():
+        """Where the connection is gone, only an exit code and the end of the output say that all of it came."""
+        ended = self._channel.exit_status != -1 and self._channel.eof_received
+        if not ended and not self._channel.get_transport().is_active():
             raise Unreachable(
                 "the connection broke while a command ran; its outcome is unknown",
                 where=self._host,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import paramiko
 from paramiko.auth_strategy import AuthFailure
-from paramiko.ssh_exception import IncompatiblePeer, NoValidConnectionsError
+from paramiko.ssh_exception import ChannelException, IncompatiblePeer, NoValidConnectionsError
 
 from remediate.errors import RemediateError, Unreachable
 from remediate.node.display import shown
@@ -117,7 +117,8 @@ def _reason(error: Exception) -> str:
         case TimeoutError():
             return "no answer in time"
         case NoValidConnectionsError():
-            return shown("; ".join(str(reason) for reason in error.errors.values()))
+            reasons = {getattr(reason, "strerror", None) or str(reason) for reason in error.errors.values()}
+            return shown("; ".join(sorted(reasons)))
         case socket.gaierror():
             return "the name is not known"
         case OSError():
@@ -132,6 +133,8 @@ def _hint(error: Exception) -> str:
     match error:
         case IncompatiblePeer():
             return "it only offers weak algorithms; update its sshd"
+        case ChannelException():
+            return "sshd there forbids it: MaxSessions, or AllowTcpForwarding of the jump host"
         case socket.gaierror():
             return "set ansible_host"
     return "is the host up, and is sshd listening there?"
