@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -214,7 +215,18 @@ def _need(inventory: str | None) -> str:
 def _run(playbook: str, inventory: str | None, options: dict[str, Any]) -> None:
     from remediate import command
 
-    sys.exit(command.run(playbook, _need(inventory), options))
+    try:
+        code = command.run(playbook, _need(inventory), options)
+    except RemediateError as problem:
+        if options["output"] == "json":  # one document on standard output, whatever happens
+            words = {"outcome": "refused" if problem.exit_code == 4 else "failed", "error": str(problem)}
+            click.echo(
+                json.dumps(
+                    {"playbook": playbook, "inventory": inventory, **words, "exit_code": problem.exit_code}
+                )
+            )
+        raise
+    sys.exit(code)
 
 
 def main() -> None:

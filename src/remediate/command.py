@@ -149,10 +149,10 @@ def _settings(
     from remediate.inventory.connection import ConnectionSettings
 
     # As in Ansible, the variable outranks the play's word.
-    word = {"ansible_become": True} if any(play.become for play in playbook.plays) else {}
+    word: dict[str, Any] = {"ansible_become": True} if any(play.become for play in playbook.plays) else {}
     hosts = {host.name: host for play in playbook.plays for host in inventory.select(play.hosts)}
     return {
-        name: ConnectionSettings.from_host(host, ({} if "ansible_become" in host.variables else word) | extra)
+        name: ConnectionSettings.from_host(host, {**word, **host.variables, **extra})
         for name, host in hosts.items()
     }
 
@@ -160,7 +160,10 @@ def _settings(
 def _ask() -> bool:
     import click
 
-    return click.confirm("Apply this plan?", default=False, err=True)
+    try:
+        return click.confirm("Apply this plan?", default=False, err=True)
+    except click.Abort:  # Ctrl-C at the question is a Ctrl-C of the run
+        raise KeyboardInterrupt from None
 
 
 def _secrets(sources: Iterable[Mapping[str, Any]]) -> set[Secret]:

@@ -9,12 +9,14 @@ from threading import Event
 from typing import Any
 
 from remediate.engine import gates
+from remediate.engine.changing import Changer, Replanning
 from remediate.engine.events import Note, Observer
 from remediate.engine.gatekeeper import Gatekeeper
+from remediate.engine.ledger import Ledger
 from remediate.engine.order import domains
 from remediate.engine.plan import Intent, plan_host
 from remediate.engine.progress import Progress
-from remediate.engine.rollout import Ledger, Replanning, Rollout, Rules
+from remediate.engine.rollout import Rollout, Rules
 from remediate.engine.setup import Options, Stage
 from remediate.engine.world import Fleet, World
 from remediate.errors import Refused, RemediateError
@@ -42,6 +44,7 @@ class Applier:
         always: tuple[Fact[Any], ...],
     ) -> None:
         self.stopping = Event()
+        self._base: dict[str, gates.Baseline] = {}
         self._run, self._options, self._fleet, self._world = run, options, fleet, world
         self._progress, self._clock, self._observer, self._always = progress, clock, observer, always
 
@@ -49,6 +52,10 @@ class Applier:
         """What a play wants of a host now, or in a world to come. Raises Refused or UsageProblem."""
         seen = (world or self._world).seen(host)
         return plan_host(stage.calls, stage.variables[host], seen, self._progress.findings(host))
+
+    def remember(self) -> None:
+        """Keep how the clusters are before the first change: every gate of the run compares with that."""
+        self._base = {cluster.name: gates.baseline(cluster) for cluster in self._world.clusters()}
 
     def look_at_gates(self, hosts: Sequence[str]) -> None:
         """Read what gates need; hosts that do not answer count as unhealthy."""
@@ -75,11 +82,10 @@ class Applier:
         if not changing:
             return True
         disrupts = any(intent.disrupts for intent in changing.values())
-        base = {cluster.name: gates.baseline(cluster) for cluster in self._world.clusters()}
         groups = [
             group for group in domains(stage.context, self._world.clusters()) if set(group) & set(changing)
         ]
-        rollouts = {group: self._rollout(stage, group, base, disrupts=disrupts) for group in groups}
+        rollouts = {group: self._rollout(stage, group, disrupts=disrupts) for group in groups}
         self._progress.ledgers[stage.number] = ledgers = [rollout.ledger for rollout in rollouts.values()]
         with ThreadPoolExecutor(max(1, len(groups))) as pool:
             futures = [
@@ -91,7 +97,7 @@ class Applier:
             future.result()  # a defect in a thread is one here; what it did stands in the ledger
         return not self.stopping.is_set() and not any(ledger.problems for ledger in ledgers)
 
-    def _await(self, futures: Sequence[Future[Ledger]]) -> None:
+    def _await(self, futures: Sequence[Future[None]]) -> None:
         """Wait for all; Ctrl-C asks the rollouts to stop after the member in work, it kills nothing."""
         while True:
             try:
@@ -112,9 +118,7 @@ class Applier:
             if error:
                 raise error
 
-    def _rollout(
-        self, stage: Stage, group: tuple[str, ...], base: dict[str, gates.Baseline], *, disrupts: bool
-    ) -> Rollout:
+    def _rollout(self, stage: Stage, group: tuple[str, ...], *, disrupts: bool) -> Rollout:
         pace = stage.play.pace(disrupts=disrupts)
         keeper = Gatekeeper(
             self._world,
@@ -122,7 +126,7 @@ class Applier:
             self._clock,
             self._observer,
             stage.setting("remediate_deadline", DEADLINE),
-            base,
+            self._base,
             self._options.allow_outage,
         )
         rules = Rules(
@@ -134,4 +138,4 @@ class Applier:
             self._options.forks,
         )
         again = Replanning(partial(self._reread, stage), partial(self.plan, stage))
-        return Rollout(rules, self._fleet, self._world, keeper, again, self.stopping)
+        return Rollout(rules, Changer(self._fleet, keeper, again, Ledger()), self.stopping)

@@ -189,12 +189,23 @@ class Observer(Protocol):
 
 
 class Observers:
-    """Several observers that are told one after another."""
+    """Several observers that are told one after another; one that fails is told nothing more and fails nobody else.
+
+    A closed pipe must not end a run between a change and its gate.
+
+    Attributes:
+        failures: what observers failed with.
+    """
 
     def __init__(self, *observers: Observer) -> None:
-        self._observers = observers
+        self._observers = list(observers)
+        self.failures: list[Exception] = []
 
     def on(self, event: Event) -> None:
         """Tell each."""
-        for observer in self._observers:
-            observer.on(event)
+        for observer in tuple(self._observers):
+            try:
+                observer.on(event)
+            except Exception as problem:  # noqa: BLE001 - whatever a report's defect is, the nodes come first
+                self._observers.remove(observer)
+                self.failures.append(problem)

@@ -65,13 +65,15 @@ def moment(cluster: Cluster) -> Moment | None:
 def healthy_voters(cluster: Cluster, commit: int, *, without: str = "") -> tuple[EtcdHost, ...]:
     """Voters that answer a linearizable read and have applied what was committed when the gate began.
 
-    A member that is not in the inventory cannot be asked, so it does not count.
+    A member that is not in the inventory cannot be asked, so it does not count; nor does one that no list names.
     """
+    listed = {member.id for member in cluster.voters}
     return tuple(
         h
         for h in cluster.hosts
         if h.name != without
         and h.status
+        and h.status.member_id in listed
         and not h.status.is_learner
         and h.status.health_ms is not None
         and h.status.applied_index >= commit
@@ -113,6 +115,7 @@ def _before(
     if target.status is None:
         detail = f"it is down: {target.status_error or 'no answer'}"
         yield Check("member answers", allow_outage, _allowed(detail, False, allow_outage))
+    yield _distinct(cluster)
     count = len(cluster.voters)
     others = healthy_voters(cluster, start.commit if start else 0, without=target.name)
     if target.status and target.status.is_learner:
@@ -126,6 +129,16 @@ def _before(
     if start or not allow_outage:
         yield Check("a leader", start is not None, "there is none" if start is None else "there is one")
     yield from _alarms(cluster, base)
+
+
+def _distinct(cluster: Cluster) -> Check:
+    """Two names of one machine would be counted as two healthy members (SAFETY: inventory points at the wrong node)."""
+    names: dict[int, list[str]] = {}
+    for host in cluster.hosts:
+        if host.status:
+            names.setdefault(host.status.member_id, []).append(host.name)
+    twice = [f"{' and '.join(same)} are member {member:x}" for member, same in names.items() if len(same) > 1]
+    return Check("one member per host", not twice, "; ".join(twice) or f"{len(names)} members answer")
 
 
 def _allowed(detail: str, enough: bool, allow_outage: bool) -> str:
@@ -150,7 +163,7 @@ def _after(cluster: Cluster, target: EtcdHost, base: Baseline, start: Moment | N
             "same member and cluster", same, f"member {status.member_id:x}, cluster {status.cluster_id:x}"
         )
     yield from _alarms(cluster, base)
-    if not base.led:
+    if not base.led and cluster.leader is None:
         return  # the quorum was lost before we came: a member that answers is all that one repair can bring
     read = status.health_ms is not None
     yield Check("linearizable read", read, f"{status.health_ms:.1f} ms" if read else status.health_error)
@@ -165,11 +178,16 @@ def _after(cluster: Cluster, target: EtcdHost, base: Baseline, start: Moment | N
         yield Check("kube-apiserver ready", ready, "ready" if ready else "not ready, and it was before")
 
 
+def corrupt(cluster: Cluster) -> tuple[str, ...]:
+    """Members, in hexadecimal, whose data is said to be corrupt."""
+    alarms = {a.member_id for h in cluster.hosts if h.status for a in h.status.alarms if a.kind == "CORRUPT"}
+    return tuple(sorted(f"{member:x}" for member in alarms))
+
+
 def _alarms(cluster: Cluster, base: Baseline) -> Iterator[Check]:
+    if broken := corrupt(cluster):
+        yield Check("no CORRUPT alarm", False, f"raised by member {', '.join(broken)}")
     raised = {(a.member_id, a.kind) for h in cluster.hosts if h.status for a in h.status.alarms}
-    corrupt = sorted(f"{member:x}" for member, kind in raised if kind == "CORRUPT")
-    if corrupt:
-        yield Check("no CORRUPT alarm", False, f"raised by member {', '.join(corrupt)}")
     fresh = sorted(f"{kind} by {member:x}" for member, kind in raised - base.alarms)
     yield Check("no new alarm", not fresh, ", ".join(fresh) or "none")
 

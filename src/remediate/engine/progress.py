@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from remediate.engine.ledger import Ledger
 from remediate.engine.look import Look
 from remediate.engine.plan import Intent, pending
 from remediate.engine.result import ChangeResult, GateResult, HostResult, Problem
-from remediate.engine.rollout import Ledger
 from remediate.errors import RemediateError
 
 

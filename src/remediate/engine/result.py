@@ -247,8 +247,7 @@ class RunResult:
 
 def exit_code(result: RunResult) -> int:
     """The process' exit code (DESIGN): 1 outranks 4, 4 outranks 3, 3 outranks 5; 130 only when left safe."""
-    broken = any(c.state in {State.FAILED, State.HELD} for host in result.hosts for c in host.changes)
-    if result.interrupted and not broken:
+    if result.interrupted and result.outcome is not Outcome.FAILED:
         return 130
     problems = (result.problem, *(host.problem for host in result.hosts))
     if result.outcome is Outcome.REFUSED and any(problem.usage for problem in problems if problem):

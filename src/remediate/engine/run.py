@@ -8,13 +8,13 @@ from typing import Any
 
 from remediate.engine import gates
 from remediate.engine.apply import Applier
+from remediate.engine.changing import outage_hint
 from remediate.engine.events import HostPlan, Note, Observer, Planned, PlayStarted, RunEnded, RunStarted
 from remediate.engine.look import Look
 from remediate.engine.order import arranged
 from remediate.engine.plan import Intent, pending
 from remediate.engine.progress import Progress
 from remediate.engine.result import GateResult, Mode, Problem, RunResult
-from remediate.engine.rollout import outage_hint
 from remediate.engine.setup import Options, Stage, prepare
 from remediate.engine.world import Connect, Fleet, World
 from remediate.errors import Refused, RemediateError
@@ -219,9 +219,22 @@ class Run:
                 i.disrupts for i in self._progress.intents[stage.number].values()
             ):
                 raise Refused("`gate: none` is only for plays that disrupt no member", where=stage.play.where)
+        self._refuse_corrupt()
         for intent in self._progress.all_intents():
             for instance in dict.fromkeys(c.instance for c in intent.changes if c.instance):
                 self._refuse_closed(intent.host, instance)
+
+    def _refuse_corrupt(self) -> None:
+        """A cluster that says that its data is corrupt is not touched at all, not even by what disrupts nothing."""
+        changing = {intent.host for intent in self._progress.all_intents() if intent.changes}
+        for cluster in self._world.clusters():
+            corrupt = gates.corrupt(cluster)
+            if corrupt and changing & {member.host for member in cluster.hosts}:
+                raise Refused(
+                    f"CORRUPT is raised by member {', '.join(corrupt)}",
+                    where=cluster.name,
+                    hint="compare the members' hashes and replace the corrupt one; nothing is changed until then",
+                )
 
     def _refuse_closed(self, host: str, instance: str) -> None:
         place = self._world.instance(host, instance)
@@ -251,6 +264,7 @@ class Run:
             raise Refused("not wanted; nothing was changed")
 
     def _apply(self) -> None:
+        self._applier.remember()
         for position, stage in enumerate(self._stages):
             intents = self._applier.plan_again(stage) if position else self._progress.intents[stage.number]
             changing = tuple(host for host, intent in intents.items() if intent.changes)

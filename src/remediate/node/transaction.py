@@ -14,6 +14,12 @@ from remediate.node.waiting import wait_until
 ROOT = "/var/lib/remediate"
 """Where transactions live on a node: root only, on a disk, so that a reboot finds them (SAFETY, confirmed change)."""
 
+TRIES = 3
+"""How often a unit that never began is started."""
+
+_NOT_BEGUN = {"apply": ("", "staged"), "undo": ("", "staged", "await", "applying", "applied", "committed")}
+"""Words of the journal that prove that a unit never began."""
+
 REACHABLE_AGAIN = 120.0
 """Seconds to wait for a node whose connection broke in mid-change before its outcome is given up as unknown."""
 
@@ -100,16 +106,25 @@ def stage_script(transaction: Transaction) -> str:
     for number, step in enumerate(transaction.steps, 1):
         staged |= _step_files(number, step)
     folders = sorted({name.rpartition("/")[0] for name in staged} - {""})
-    lines = [
-        "set -eu; umask 077",
+    fill = [
+        "umask 077",
         sh("mkdir -p {}; chmod 700 {}", ROOT, ROOT),
-        sh("if [ -e {} ]; then echo 'this transaction exists already' >&2; exit 1; fi", transaction.folder),
         sh("mkdir -p {}; cd {}", transaction.folder, transaction.folder),
         "mkdir old " + " ".join(folders),
         *(_content(name, content) for name, content in sorted(staged.items())),
         ": >journal; : >output; echo staged >state; sync -f .",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(
+        [
+            sh(
+                "if [ -e {} ]; then echo 'this transaction exists already' >&2; exit 1; fi",
+                transaction.folder,
+            ),
+            "sh -eu <<'STAGED' || " + sh("{{ rm -rf {}; exit 1; }}", transaction.folder),
+            *fill,
+            "STAGED\n",
+        ]
+    )
 
 
 def _start_script(transaction: Transaction, action: str) -> str:
@@ -140,8 +155,27 @@ def _read(text: str) -> State:
     return State(first.split(" ")[0], rest.strip())
 
 
+def _act(node: Node, transaction: Transaction, action: str, clock: Clock) -> State:
+    """Start the unit and wait for its last word.
+
+    After a broken connection the node's journal is read, nothing is sent blindly; only where the journal proves that
+    the unit never began is it started again.
+    """
+    script = _start_script(transaction, action) + _wait_script(transaction, action)
+    state = State("", "")
+    for _ in range(TRIES):
+        try:
+            state = _read(node.run(script, timeout=transaction.limit + 30).text)
+        except (Unreachable, ChangeFailed) as problem:
+            state = _outcome(node, transaction, action, clock)
+            state = State(state.word, state.output or problem.message)
+        if state.word not in _NOT_BEGUN[action]:
+            return state
+    return state
+
+
 def _outcome(node: Node, transaction: Transaction, action: str, clock: Clock) -> State:
-    """Read the state after a broken connection; the node's truth decides, nothing is sent twice."""
+    """What the node's journal says as soon as the node can be reached again."""
 
     def answer() -> State | None:
         try:
@@ -159,46 +193,37 @@ def _outcome(node: Node, transaction: Transaction, action: str, clock: Clock) ->
     return state
 
 
-def _act(node: Node, transaction: Transaction, action: str, script: str, clock: Clock) -> State:
-    try:
-        return _read(node.run(script, timeout=transaction.limit + 30).text)
-    except Unreachable:
-        return _outcome(node, transaction, action, clock)
-    except ChangeFailed:
-        if not _begun(node, transaction):
-            raise  # staging failed: nothing was changed
-        return _outcome(node, transaction, action, clock)
+def stage(node: Node, transaction: Transaction) -> None:
+    """Lay a transaction out on its node, all of it or nothing. Raises ChangeFailed; then nothing was changed."""
+    node.run(stage_script(transaction))
 
 
-def _begun(node: Node, transaction: Transaction) -> bool:
-    """Whether the node has begun to change: then its journal decides, not the exec that started it."""
-    done = node.run(sh("cat {}/state 2>/dev/null\n", transaction.folder), ok=None)
-    return done.text.split(" ")[0].strip() not in ("", "staged")
-
-
-def apply(node: Node, transaction: Transaction, clock: Clock) -> State:
-    """Stage, start and await a transaction in one exec.
-
-    Raises:
-        ChangeFailed: staging failed (nothing was changed), or the node did not come back.
-    """
-    script = (
-        stage_script(transaction) + _start_script(transaction, "apply") + _wait_script(transaction, "apply")
-    )
-    return _act(node, transaction, "apply", script, clock)
+def start(node: Node, transaction: Transaction, clock: Clock) -> State:
+    """Start a staged transaction and await its last word. Raises ChangeFailed: the node did not come back."""
+    return _act(node, transaction, "apply", clock)
 
 
 def undo(node: Node, transaction: Transaction, clock: Clock) -> State:
-    """Take a transaction back on its node, in one exec. Raises as `apply` does."""
-    script = _start_script(transaction, "undo") + _wait_script(transaction, "undo")
-    return _act(node, transaction, "undo", script, clock)
+    """Take a transaction back on its node. Raises as `start` does."""
+    return _act(node, transaction, "undo", clock)
 
 
-def commit_script(transaction: Transaction) -> str:
-    """The sh text that confirms a transaction; it fails unless the transaction awaits that."""
-    return sh("sh {} {} commit\n", f"{transaction.folder}/transaction.sh", transaction.folder)
+def commit(node: Node, transaction: Transaction, clock: Clock) -> None:
+    """Confirm an awaiting transaction; said twice it means the same.
 
+    Raises:
+        ChangeFailed: nothing awaits a confirmation, or the node does not come back.
+    """
+    script = sh("sh {} {} commit\n", f"{transaction.folder}/transaction.sh", transaction.folder)
 
-def commit(node: Node, transaction: Transaction) -> None:
-    """Confirm an awaiting transaction. Raises ChangeFailed where nothing awaits a confirmation."""
-    node.run(commit_script(transaction))
+    def confirmed() -> bool:
+        try:
+            node.run(script)
+        except Unreachable:
+            return False
+        return True
+
+    if not wait_until(clock, confirmed, timeout=REACHABLE_AGAIN, every=1.0):
+        raise ChangeFailed(
+            "the node did not come back to be told that the change is confirmed", where=node.name
+        )

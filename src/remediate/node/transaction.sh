@@ -39,6 +39,8 @@ apply)
     done
     number=1
     while [ "$number" -le "$total" ]; do
+        # Again right before it is written: the step before may have taken minutes.
+        step "$number" check || { word failed "$number"; take_back "$((number - 1))"; exit 0; }
         word applying "$number"
         step "$number" apply || { word failed "$number"; take_back "$number"; exit 0; }
         word applied "$number"
@@ -50,6 +52,7 @@ undo)
     take_back "$total"
     ;;
 commit)
+    case $(cat state) in committed) exit 0 ;; esac
     if [ "$(cat state)" = await ]; then word committed; else r_fail "nothing awaits a confirmation in $TX: $(cat state)"; fi
     ;;
 esac

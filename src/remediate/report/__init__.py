@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from remediate.engine.events import Observer
+    from remediate.engine.events import Observers
     from remediate.inventory.secret import Secret
 
 
 def observers(
     output: str, *, diff: bool = False, verbosity: int = 0, secrets: Iterable[Secret] = ()
-) -> Observer:
+) -> Observers:
     """The observers of a run from the command line.
 
     Args:
@@ -43,4 +43,5 @@ def observers(
 
     out = sys.stderr if output == "json" else sys.stdout
     console = Console(out, sys.stderr, clean, diff=diff, verbosity=verbosity)
-    return Observers(console, JsonDocument(sys.stdout, without_secrets)) if output == "json" else console
+    documents = [JsonDocument(sys.stdout, without_secrets)] if output == "json" else []
+    return Observers(console, *documents)

@@ -110,7 +110,7 @@ def looks(given: dict[str, object]) -> tuple[Look, ...]:
             "pending",
             130,
         ),
-        (Mode.APPLY, {"interrupted": True, "hosts": (host("n1", State.UNDONE),)}, "failed", 130),
+        (Mode.APPLY, {"interrupted": True, "hosts": (host("n1", State.UNDONE),)}, "failed", 1),
         (Mode.APPLY, {"interrupted": True, "hosts": (host("n1", State.HELD),)}, "failed", 1),
         (Mode.APPLY, {"interrupted": True, "hosts": (host("n1", State.FAILED),)}, "failed", 1),
     ],
