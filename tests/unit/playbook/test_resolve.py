@@ -12,6 +12,7 @@ import yaml
 
 from remediate.errors import UsageProblem
 from remediate.facts.base import Fact, Seen
+from remediate.inventory.model import Encrypted
 from remediate.playbook import Play, Playbook
 from remediate.playbook.document import parse
 from remediate.playbook.load import load_document
@@ -83,3 +84,15 @@ def test_nothing_is_resolved_for_one_host_with_the_variables_of_another(catalog:
     play = load_document(parse(case.playbook, "play.yml"), catalog).plays[0]
     names = [play.tasks[0].resolve(play.variables(host, {}, {})) for host in ("n1", "n2")]
     assert [tasks[0].names["a"] for tasks in names] == ["n1", "n2"]  # type: ignore[attr-defined]
+
+
+def test_an_encrypted_variable_is_carried_but_not_used(catalog: TaskCatalog) -> None:
+    text = "- hosts: all\n  tasks:\n    - greet: {names: {a: '{{ NAME }}'}}\n"
+    play = load_document(parse(text.replace("NAME", "secret"), "play.yml"), catalog).plays[0]
+    variables = play.variables("n1", {"secret": Encrypted("$ANSIBLE_VAULT;1.1"), "plain": 1}, {})
+    with pytest.raises(
+        UsageProblem, match=r"^play\.yml:3:7: n1: an encrypted value \(!vault\) cannot be used$"
+    ):
+        play.tasks[0].resolve(variables)
+    other = load_document(parse(text.replace("NAME", "plain"), "play.yml"), catalog).plays[0]
+    assert other.tasks[0].resolve(variables)
