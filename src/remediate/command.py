@@ -139,7 +139,7 @@ def _tools(given: Mapping[str, Any], playbook: Playbook, inventory: Inventory) -
     def connect(host: Host) -> Node:
         return connector.connect(settings[host.name])
 
-    return Tools(connect, SystemClock(), observer, _ask if asks else None)
+    return Tools(connect, SystemClock(), observer, _ask if asks else None, connector.close)
 
 
 def _settings(

@@ -35,12 +35,14 @@ class Tools:
 
     Attributes:
         ask: is the plan that the observer was told wanted? None where nobody can be asked.
+        done: called when nothing more will be connected to (jump hosts are closed).
     """
 
     connect: Connect
     clock: Clock
     observer: Observer
     ask: Callable[[], bool] | None
+    done: Callable[[], None] = lambda: None
 
 
 class Run:
@@ -100,6 +102,7 @@ class Run:
             problem = Problem.of(error)
         finally:
             self._fleet.close()
+            self._tools.done()
         clusters = {member.host: c.name for c in self._world.clusters() for member in c.hosts}
         progress = self._progress
         result = RunResult(
