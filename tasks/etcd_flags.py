@@ -1,9 +1,12 @@
-"""Set and remove flags of etcd, with one restart per member, and prove them on the live command line.
+"""Set and remove flags of etcd, with one restart per member, and prove them on the live process.
 
-The manifest of the static pod is edited in place: every other byte of it stays. Flags that the running version does not
-know are refused before anything is written, and so is a result that etcd would not start with. Both timers together go
-through the whole cluster in two rounds, so that members with mixed timers can always elect a leader.
-`kubeadm upgrade` writes manifests anew: the matching `extraArgs` are printed, to be kept in kubeadm's configuration.
+The file that holds them is edited in place, every other byte of it stays: the manifest of a static pod, or the
+environment file of the systemd unit that runs etcd (/etc/etcd.env, /etc/default/etcd, /etc/etcd/etcd.conf). k3s, RKE2
+and OpenShift write etcd's flags themselves: there the run is refused and says what to write where.
+Flags that the running version does not know are refused before anything is written, and so is a result that etcd would
+not start with. Both timers together go through the whole cluster in two rounds, so that members with mixed timers can
+always elect a leader. `kubeadm upgrade` and kubespray write their files anew: what their own configuration must say, to
+keep the change, is printed.
 """
 
 from __future__ import annotations
@@ -13,13 +16,11 @@ from typing import Any
 
 import msgspec
 
-from remediate.etcd.flags import check_environment, flags_of
-from remediate.etcd.manifest import command_of
+from remediate.etcd.flags import check_environment
 from remediate.facts.base import Fact, Seen
-from remediate.facts.etcd import EtcdProcesses
-from remediate.facts.manifests import StaticPods
 from remediate.task.base import Noop, Operation, Task
-from remediate.task.flags import SetFlag, live, manifest
+from remediate.task.flaghome import FACTS, home_of, live, running
+from remediate.task.flags import SetFlag
 
 
 class EtcdFlags(Task, frozen=True):
@@ -28,7 +29,7 @@ class EtcdFlags(Task, frozen=True):
     Attributes:
         set: flag names without dashes, and their values.
         remove: flag names without dashes.
-        instance: name of the static pod.
+        instance: name of the static pod or unit.
     """
 
     set: dict[str, str | int | float | bool] = msgspec.field(default_factory=dict)
@@ -47,8 +48,8 @@ class EtcdFlags(Task, frozen=True):
                 raise ValueError(f"{name!r}: write a flag's name without dashes")
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """The live command line and the manifest; the version is read only where there is something to change."""
-        return (EtcdProcesses(), StaticPods())
+        """The live process and the file; the version is read only where there is something to change."""
+        return FACTS
 
     def guard(self, variables: Mapping[str, Any]) -> None:
         """Without fsync a power cut loses acknowledged writes (etcd#14098): only where that is allowed."""
@@ -58,15 +59,13 @@ class EtcdFlags(Task, frozen=True):
 
     def plan(self, seen: Seen) -> Iterator[Operation | Noop]:
         """One operation per flag whose value in the file or in the process is not as wished."""
-        file = manifest(seen, self.instance)
-        written = flags_of(command_of(file.text, where=f"{seen.host}:{file.path}"))
-        process = live(seen, self.instance)
-        running = flags_of(process.argv, process.environment) if process else written
+        written = home_of(seen, self.instance).flags
+        now = running(seen, self.instance) if live(seen, self.instance) else written
         for name, wish in self._wishes():
-            if written.get(name) == wish == running.get(name):
+            if written.get(name) == wish == now.get(name):
                 yield Noop(f"{name} is {'not set' if wish is None else wish}, in the file and in the process")
             else:
-                shown = written.get(name) if written.get(name) != wish else running.get(name)
+                shown = written.get(name) if written.get(name) != wish else now.get(name)
                 yield SetFlag(self.instance, name, wish, shown)
 
     def _wishes(self) -> Iterator[tuple[str, str | None]]:

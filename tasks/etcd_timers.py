@@ -10,12 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from remediate.diagnosis.timers import proposed_timers
-from remediate.etcd.flags import flags_of
 from remediate.facts.base import Fact, Seen
 from remediate.facts.cluster import ClusterSeen, ClusterView
-from remediate.facts.etcd import EtcdProcesses
-from remediate.facts.manifests import StaticPods
 from remediate.task.base import Noop, Operation, Task
+from remediate.task.flaghome import FACTS, running
 from remediate.task.flags import SetFlag
 
 DEFAULTS = {"heartbeat-interval": "100", "election-timeout": "1000"}
@@ -27,7 +25,7 @@ class EtcdTimers(Task, frozen=True):
 
     def facts(self) -> Sequence[Fact[Any]]:
         """What SetFlag needs, and the cluster with its measurements."""
-        return (EtcdProcesses(), StaticPods(), ClusterSeen())
+        return (*FACTS, ClusterSeen())
 
     def plan(self, seen: Seen) -> Iterator[Operation | Noop]:
         """Set what differs from the proposal on each of the host's members."""
@@ -37,13 +35,13 @@ class EtcdTimers(Task, frozen=True):
         elif view.measured is None or not any(p.effective_ms is not None for p in view.measured.network):
             yield Noop("the network between the members was not measured")
         else:
-            yield from _wishes(view)
+            yield from _wishes(view, seen)
 
 
-def _wishes(view: ClusterView) -> Iterator[Operation | Noop]:
+def _wishes(view: ClusterView, seen: Seen) -> Iterator[Operation | Noop]:
     proposal = proposed_timers(view.measured.network if view.measured else ())
     for member in view.own:
-        flags = flags_of(member.process.argv, member.process.environment) if member.process else {}
+        flags = running(seen, member.instance)
         for name, wish in proposal.flags.items():
             now = flags.get(name, DEFAULTS[name])
             if now == str(wish):

@@ -1,4 +1,4 @@
-"""Bad input and bad states: one clear line, the promised exit code, and nodes byte for byte as they were (issue 2, 7)."""
+"""Bad input and bad states: one clear line, the promised exit code, and nodes byte for byte as they were."""
 
 from __future__ import annotations
 

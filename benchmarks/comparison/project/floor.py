@@ -38,6 +38,7 @@ WISHED = "".join(
 
 def main(hosts: str, forks: str, address: str, port: str, user: str, key: str, known_hosts: str) -> int:
     """Read every host and compare; the number of hosts that differ decides the exit code."""
+
     def differs(_number: int) -> bool:
         config = fabric.Config(lazy=True, overrides={"load_ssh_configs": False})  # a connection writes to it
         kwargs = {"key_filename": key, "look_for_keys": False, "allow_agent": False}

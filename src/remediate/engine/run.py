@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from remediate.engine import gates
@@ -55,6 +55,13 @@ class Run:
     def __init__(
         self, run: str, playbook: Playbook, inventory: Inventory, options: Options, tools: Tools
     ) -> None:
+        asked = [play.measure for play in playbook.plays if play.measure is not None]
+        options = replace(
+            options,
+            fio=options.fio or any(words.fio for words in asked),
+            iperf3=options.iperf3 or any(words.iperf3 for words in asked),
+            probe_writes=options.probe_writes or any(words.probe_writes for words in asked),
+        )
         self._id, self._playbook, self._source, self._options = run, playbook, inventory.source, options
         self._tools, self._clock, self._observer = tools, tools.clock, tools.observer
         self._stages = prepare(playbook, inventory, options)
@@ -63,7 +70,7 @@ class Run:
         hosts = {name: inventory.hosts[name] for name in self._context}
         self._fleet = Fleet(hosts, tools.connect, tools.clock, tools.observer, options.forks)
         self._world = World({name: {**h.variables, **options.extra_vars} for name, h in hosts.items()})
-        self._measures = any(play.measure is not None for play in playbook.plays)
+        self._measures = bool(asked)
         self._diagnoses = self._measures or any(
             call.uses_findings for stage in self._stages for call in stage.calls
         )

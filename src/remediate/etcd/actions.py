@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 
 from remediate.node.shell import sh
@@ -61,5 +62,26 @@ def wait_for_args(
         wanted: words that must be there; words of one argument pair are joined by a newline.
         unwanted: flag names that must not be there.
     """
-    fields = " ".join("{}" for _ in (*wanted, "--", *unwanted))
-    return sh(f"act_wait_args {{}} {{}} {{}} {fields}\n", *old, seconds, *wanted, "--", *unwanted)
+    return _wait("cmdline", "", old, seconds, wanted, tuple(f"--{name}" for name in unwanted))
+
+
+def wait_for_variables(
+    unit: str, old: tuple[int, int], seconds: int, wanted: tuple[str, ...], unwanted: tuple[str, ...]
+) -> str:
+    """Wait for a new process of a systemd unit with these variables in its environment; see `wait_for_args`.
+
+    Args:
+        unit: `etcd.service`.
+        old, seconds: as there.
+        wanted: `NAME=value`, which must be there.
+        unwanted: names of variables that must not be there.
+    """
+    return _wait("environ", unit, old, seconds, wanted, unwanted)
+
+
+def _wait(
+    file: str, unit: str, old: tuple[int, int], seconds: int, wanted: Sequence[str], unwanted: Sequence[str]
+) -> str:
+    words = [*wanted, "--", *unwanted]
+    fields = " {}" * (5 + len(words))
+    return sh(f"act_wait{fields}\n", file, unit, *old, seconds, *words)

@@ -28,7 +28,7 @@ act_gateway() { # SECONDS PATH BODY
 
 # act_try FUNCTION: by the first way that this node has. No second way after a failure: a request may be under way.
 act_try() {
-    for e_via in etcdctl container gateway; do
+    for e_via in gateway etcdctl container; do
         if etcd_has "$e_via"; then
             "$1"
             return
@@ -77,9 +77,12 @@ act_alive() {
 act_disarm() {
     if [ "$e_via" = gateway ]; then
         act_gateway 10 maintenance/alarm "{\"action\":\"DEACTIVATE\",\"memberID\":\"$act_dec\",\"alarm\":\"NOSPACE\"}"
-    else
-        etcd_ctl 10 alarm disarm
+        return
     fi
+    # etcdctl disarms every alarm of every member, so nothing but NOSPACE may be raised.
+    act_raised=$(etcd_ctl 10 alarm list) || return 1
+    case $act_raised in *CORRUPT*) echo 'CORRUPT is raised; it must not be disarmed' >&2 && return 1 ;; esac
+    etcd_ctl 10 alarm disarm
 }
 
 # One small write and its removal: after NOSPACE only that proves that the store takes writes again (etcd#9992).
@@ -92,28 +95,43 @@ act_prove_write() {
     fi
 }
 
-# act_wait_args OLD_PID OLD_TICKS SECONDS WANTED… -- UNWANTED…
-# Wait for an etcd other than the old process whose command line holds every wanted word sequence and no unwanted flag.
-# Success is what /proc/PID/cmdline says, never the file (kubeadm#2718).
-act_wait_args() {
-    act_old=$1:$2 act_left=$(($3 * 5))
-    shift 3
+# act_restart UNIT: start it anew without waiting for it; a unit that failed too often may start at once.
+act_restart() {
+    systemctl reset-failed -- "$1" 2>/dev/null || :
+    systemctl --no-block restart -- "$1"
+}
+
+# act_wait cmdline|environ UNIT OLD_PID OLD_TICKS SECONDS WANTED… -- UNWANTED…
+# Wait for an etcd other than the old process, of this unit (empty: of any), whose command line or environment holds
+# every wanted word sequence and no unwanted word, alone or before `=`.
+# Success is what /proc says of the process, never the file (kubeadm#2718).
+act_wait() {
+    act_file=$1 act_unit=$2 act_old=$3:$4 act_left=$(($5 * 5))
+    shift 5
     while [ "$act_left" -gt 0 ]; do
         for e_pid in $(pgrep -x etcd); do
             read -r e_stat 2>/dev/null <"/proc/$e_pid/stat" || continue
             act_id=$e_pid:$(set -f && set -- ${e_stat##*) } && printf '%s' "${20}")
-            if [ "$act_id" != "$act_old" ] && act_has_args "$@"; then return 0; fi
+            if [ "$act_id" != "$act_old" ] && act_of_unit && act_has "$@"; then return 0; fi
         done
         act_left=$((act_left - 1))
         sleep 0.2
     done
-    echo 'no etcd with the wanted command line came up in time' >&2
+    echo "no etcd with the wanted /proc/PID/$act_file came up in time" >&2
     return 1
 }
 
-act_has_args() {
+act_of_unit() {
+    [ -n "$act_unit" ] || return 0
+    while read -r act_group; do
+        case $act_group in */"$act_unit" | */"$act_unit"/*) return 0 ;; esac
+    done 2>/dev/null <"/proc/$e_pid/cgroup"
+    return 1
+}
+
+act_has() {
     act_line="
-$(tr '\000' '\n' 2>/dev/null <"/proc/$e_pid/cmdline")
+$(tr '\000' '\n' 2>/dev/null <"/proc/$e_pid/$act_file")
 "
     act_part=wanted
     for act_word in "$@"; do
@@ -123,9 +141,9 @@ $(tr '\000' '\n' 2>/dev/null <"/proc/$e_pid/cmdline")
 $act_word
 "*) ;; *) return 1 ;; esac ;;
             unwanted:*) case $act_line in *"
---$act_word
+$act_word
 "* | *"
---$act_word="*) return 1 ;; esac ;;
+$act_word="*) return 1 ;; esac ;;
         esac
     done
 }

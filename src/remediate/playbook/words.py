@@ -24,14 +24,14 @@ RESERVED = frozenset({"finding", "facts", "item"})
 class Measure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a play measures before its tasks are planned, and again after they were applied.
 
+    etcd's own metrics and the network between its members always are; these words ask for load beside that.
+
     Attributes:
-        network: ping between every ordered pair of hosts.
         fio: the disk's fsync latency with etcd's profile, beside etcd's own histogram.
         iperf3: UDP jitter.
         probe_writes: the latency of real puts under a key of remediate's own.
     """
 
-    network: bool = True
     fio: bool = False
     iperf3: bool = False
     probe_writes: bool = False

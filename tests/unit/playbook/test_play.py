@@ -109,9 +109,9 @@ def test_measuring(catalog: TaskCatalog) -> None:
     assert play(catalog, "name: x").measure is None
     assert play(catalog, "measure: false").measure is None
     plain = play(catalog, "measure: true").measure
-    assert plain and plain.network and not plain.fio
-    asked = load_text("- hosts: etcd\n  measure: {fio: true, network: false}\n", "play.yml", catalog).plays[0]
-    assert asked.measure and asked.measure.fio and not asked.measure.network and not asked.tasks
+    assert plain and not plain.fio
+    asked = load_text("- hosts: etcd\n  measure: {fio: true, iperf3: false}\n", "play.yml", catalog).plays[0]
+    assert asked.measure and asked.measure.fio and not asked.measure.iperf3 and not asked.tasks
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class Greet(Task, frozen=True):
     wait: Duration = Duration(60)
     room: Size = Size.parse("100MiB")
     part: Share = Share(0.45)
-    words: list[int] = []
+    words: list[int] = msgspec.field(default_factory=list)
     letter: Rendered | None = None
 
     def __post_init__(self) -> None:
