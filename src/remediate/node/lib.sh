@@ -57,6 +57,11 @@ r_save() {
     fi && sync -- "$TX/old" || r_fail "cannot keep a copy of $1 in $TX"
 }
 
+# r_remove PATH NAME: take a saved file away on purpose, for a while; r_restore then knows that its absence is ours.
+r_remove() {
+    : >"$TX/old/$2.removed" && sync -- "$TX/old" && rm -f -- "$1" && sync -- "${1%/*}" || r_fail "cannot remove $1"
+}
+
 # r_restore NAME PATH SHA256|absent: put the old file back, but only over what we wrote ourselves (its hash).
 r_restore() {
     if [ -e "$TX/old/$1" ]; then
@@ -66,7 +71,9 @@ r_restore() {
     else
         return 0 # nothing was saved, so nothing was changed
     fi
-    if [ "$3" = absent ]; then
+    if [ ! -e "$2" ] && [ -e "$TX/old/$1.removed" ]; then
+        :
+    elif [ "$3" = absent ]; then
         if [ -e "$2" ]; then r_moved "$2 was made by somebody else meanwhile; kept"; fi
     elif [ ! -f "$2" ] || [ "$(r_sha "$2")" != "$3" ]; then
         r_moved "$2 was edited by somebody else meanwhile; kept"
