@@ -77,7 +77,8 @@ class SetFlag(Operation):
         new = old.edited(wishes)
         process, status = new.starts(), _status(seen, instance)
         check_flags(
-            flags_of(process.argv, process.environment),
+            flags_of(process.argv, process.environment)
+            | {name: value for name, value in wishes.items() if value is not None},
             _version(seen, status),
             where=seen.host,
             running=running(seen, instance),
