@@ -19,7 +19,7 @@ import msgspec
 from remediate.etcd.flags import check_environment
 from remediate.facts.base import Fact, Seen
 from remediate.task.base import Noop, Operation, Task
-from remediate.task.flaghome import FACTS, home_of, live, running
+from remediate.task.flagplaces import FACTS, home_of, live, running
 from remediate.task.flags import SetFlag
 
 

@@ -13,7 +13,7 @@ from remediate.diagnosis.timers import proposed_timers
 from remediate.facts.base import Fact, Seen
 from remediate.facts.cluster import ClusterSeen, ClusterView
 from remediate.task.base import Noop, Operation, Task
-from remediate.task.flaghome import FACTS, running
+from remediate.task.flagplaces import FACTS, running
 from remediate.task.flags import SetFlag
 
 DEFAULTS = {"heartbeat-interval": "100", "election-timeout": "1000"}

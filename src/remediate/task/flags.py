@@ -9,14 +9,15 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from remediate.etcd import actions
-from remediate.etcd.flags import check_flags, check_places, flags_of, timers_first
+from remediate.etcd.flags import check_flags, check_places, flags_of, second_round
 from remediate.etcd.model import EtcdStatus, FlagFile, ManifestFile
 from remediate.facts.base import Fact, Seen
 from remediate.facts.cluster import ClusterSeen
 from remediate.facts.etcd import EtcdApi, EtcdProcesses
 from remediate.node.shell import sh
 from remediate.task.base import Change, Disrupts, Operation
-from remediate.task.flaghome import RESTART, FileHome, Wishes, home_of, live, running
+from remediate.task.flaghome import RESTART, FileHome, Wishes
+from remediate.task.flagplaces import home_of, live, running
 
 LIBRARY = "etcd.sh"
 
@@ -58,11 +59,11 @@ class SetFlag(Operation):
 
     @classmethod
     def split(cls, operations: Sequence[SetFlag], seen: Seen) -> Sequence[Sequence[SetFlag]]:
-        """Both timers never change together: a cluster with mixed timers must stay able to elect (FIELD-NOTES)."""
+        """A cluster with mixed timers must stay able to elect: what takes room away waits for the second round."""
         flags = running(seen, operations[0].instance)
-        first = timers_first(flags, {o.name: o.to for o in operations})
-        later = [o for o in operations if first and o.name in first[1]]
-        return (tuple(o for o in operations if o not in later), tuple(later)) if later else (operations,)
+        late = second_round(flags, {o.name: o.to for o in operations})
+        later = tuple(o for o in operations if o.name in late)
+        return (tuple(o for o in operations if o not in later), later) if later else (operations,)
 
     @classmethod
     def compile(cls, operations: Sequence[SetFlag], seen: Seen) -> Change:
