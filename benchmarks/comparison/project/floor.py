@@ -21,7 +21,7 @@ grep -e --heartbeat-interval= -e --election-timeout= -e --snapshot-count= {MANIF
 cat /proc/sys/kernel/msgmax /proc/sys/kernel/msgmnb /proc/sys/kernel/shmmni
 pid=$(pgrep -x benchmarked)
 ionice -p "$pid"
-ps -o ni= -p "$pid"
+cut -d" " -f19 "/proc/$pid/stat"
 """
 HERE = Path(__file__).parent
 WISHED = "".join(
