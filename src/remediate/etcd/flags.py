@@ -73,25 +73,22 @@ def variable_name(flag: str) -> str:
     return "ETCD_" + flag.upper().replace("-", "_")
 
 
-def timers_first(
-    flags: Mapping[str, str], changes: Mapping[str, str | None]
-) -> tuple[frozenset[str], frozenset[str]] | None:
-    """The order of the two timers over a whole cluster: (first round, second round), None where one round does.
+def second_round(flags: Mapping[str, str], changes: Mapping[str, str | None]) -> frozenset[str]:
+    """Which timers must wait until the whole cluster has gone through a first round of changes.
 
-    Members with mixed timers must stay able to elect: wider is election first, narrower is heartbeat first.
+    Members with mixed timers must stay able to elect, so that at every moment each election time-out is at least five
+    of anybody's heartbeats: what gives more room (a longer election time-out, a shorter heartbeat) goes first
+    everywhere. It is decided by the timer's own direction, never by what else a host needs: hosts may differ when a
+    run begins.
 
     Args:
         flags: as they are.
         changes: new values by flag name; None removes the flag.
     """
-    old, new = (
-        _timers(flags),
-        _timers({**flags, **{k: v or TIMER_DEFAULTS.get(k, "") for k, v in changes.items()}}),
-    )
-    if old[0] == new[0] or old[1] == new[1]:
-        return None
-    election, heartbeat = frozenset({ELECTION}), frozenset({HEARTBEAT})
-    return (election, heartbeat) if new[1] > old[1] else (heartbeat, election)
+    wished = {name: value or TIMER_DEFAULTS.get(name, "") for name, value in changes.items()}
+    old, new = _timers(flags), _timers({**flags, **wished})
+    longer_heartbeat, shorter_election = new[0] > old[0], new[1] < old[1]
+    return frozenset([HEARTBEAT] * longer_heartbeat + [ELECTION] * shorter_election)
 
 
 def _timers(flags: Mapping[str, str]) -> tuple[int, int]:
