@@ -80,8 +80,11 @@ def _names(text: str) -> frozenset[str]:
 
 
 def _compare(node: Node, options: argparse.Namespace) -> Comparison:
-    known = contenders(node, options.forks)
-    who = [one for one in known if one.name in (options.only or {each.name for each in known})]
+    who = contenders(node, options.forks)
+    if options.only:
+        if unknown := options.only - {one.name for one in who}:
+            raise CannotCompare(f"{', '.join(sorted(unknown))} cannot run here, or is no contender")
+        who = tuple(one for one in who if one.name in options.only)
     for hosts in (1, *options.hosts):
         node.inventories(hosts)
     for one in who:

@@ -45,7 +45,7 @@ def main(hosts: str, forks: str, address: str, port: str, user: str, key: str, k
         with fabric.Connection(address, user, int(port), config=config, connect_kwargs=kwargs) as host:
             host.client.load_host_keys(known_hosts)
             host.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-            return host.run(PLAIN, hide=True, in_stream=False).stdout != WISHED
+            return bool(host.run(PLAIN, hide=True, in_stream=False).stdout != WISHED)
 
     with ThreadPoolExecutor(int(forks)) as pool:
         return 5 if sum(pool.map(differs, range(int(hosts)))) else 0
