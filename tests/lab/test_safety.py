@@ -147,3 +147,32 @@ def test_a_reader_that_goes_away_does_not_stop_the_work(lab: Any, tmp_path: Path
     process.stderr.close()
     assert process.wait(timeout=120) == 0
     assert all("--snapshot-count=53000" in argv(lab, node) for node in lab.nodes)
+
+
+def test_a_stopped_kubelet_is_noticed_before_anything_is_written(lab: Any, tmp_path: Path) -> None:
+    kept = lab.ssh("n2", f"cat {MANIFEST}")
+    lab.ssh("n2", "systemctl stop kubelet")
+    try:
+        for text in (kept, kept.replace("--snapshot-count=", "--max-wals=7\n    - --snapshot-count=", 1)):
+            lab.put("n2", MANIFEST, text)  # the second one says already what the process does not have
+            book = flags(tmp_path, "{set: {max-wals: 7}}")
+            done = remediate("run", book, "-i", lab.inventory, "--limit", "n2", "--yes")
+            assert done.code == 4, done.err + done.out
+            assert "kubelet" in done.err + done.out
+            assert lab.ssh("n2", f"cat {MANIFEST}") == text
+    finally:
+        lab.put("n2", MANIFEST, kept)
+        lab.ssh("n2", "systemctl start kubelet")
+        lab.wait_healthy()
+
+
+def test_a_file_that_says_it_already_is_made_to_take_effect(new_lab: Any, tmp_path: Path) -> None:
+    """The kubelet has not reacted to an edit (kubeadm#2718): the pod leaves the folder, comes back, and has it then."""
+    lab = new_lab("--nodes", "1", "--kubelet-delay", "8")
+    kept = lab.ssh("n1", f"cat {MANIFEST}")
+    lab.put("n1", MANIFEST, kept.replace("--snapshot-count=", "--max-wals=7\n    - --snapshot-count=", 1))
+    book = flags(tmp_path, "{set: {max-wals: 7}}")
+    done = remediate("run", book, "-i", lab.inventory, "--yes", "--allow-outage", "--output", "json")
+    assert done.code == 0, done.err
+    assert "not set → 7" in done.document["hosts"]["n1"]["changes"][0]["summary"]
+    assert "--max-wals=7" in argv(lab, "n1")

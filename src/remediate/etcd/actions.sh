@@ -160,3 +160,11 @@ act_wait_gone() {
     echo "etcd ($1) still runs although its manifest is gone" >&2
     return 1
 }
+
+# Whether the node's kubelet runs, where it has one as a unit.
+act_kubelet() {
+    if systemctl cat kubelet.service >/dev/null 2>&1 && ! systemctl --quiet is-active kubelet.service; then
+        echo 'the kubelet does not run: nobody would start etcd anew' >&2
+        return 1
+    fi
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from remediate.errors import Refused
@@ -43,7 +44,13 @@ class StaticPod(FileHome):
 
     def leave(self) -> str:
         """Only leaving the folder makes the kubelet start anew."""
-        return sh("rm -f {}\nact_wait_gone {} {} {}\n", self.file.path, *_identity(self.process), RESTART)
+        name = PurePosixPath(self.file.path).name
+        gone = sh("act_wait_gone {} {} {}\n", *_identity(self.process), RESTART)
+        return sh("r_remove {} {}\n", self.file.path, name) + gone
+
+    def ready(self) -> str:
+        """The kubelet must run: without it a manifest that was written or removed takes effect at some other time."""
+        return "act_kubelet\n"
 
     def proof(self, old: EtcdProcess | None, wishes: Wishes) -> str:
         """The live command line, which also names the member."""

@@ -58,6 +58,10 @@ class FileHome(Home):
     def starts(self) -> EtcdProcess:
         """The running process, with command line and environment as the file gives them."""
 
+    def ready(self) -> str:
+        """Sh that fails where the file cannot take effect now."""
+        return ""
+
     def leave(self) -> str:
         """Sh to run first where the file says already what the process does not have."""
         return ""

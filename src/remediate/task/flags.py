@@ -117,21 +117,22 @@ def _change(
     load = sh('. "$STAGE/{}"\n', LIBRARY)
     put = sh('r_put "$STAGE/{}" {} {} {}\n', new.staged, file.path, file.mode, file.owner)
     leave = old.leave() if file.sha256 == new.file.sha256 else ""
-    before = {name: old.flags.get(name) for name in wishes}
+    before = {flag: old.flags.get(flag) for flag in wishes}
+    process = live(seen, instance)
     return Change(
         target=operations[0].target,
         summary=f"flags of {instance}: " + ", ".join(o.describe() for o in operations),
-        check=sh("r_same {} {}\n", file.path, file.sha256),
+        check=load + sh("r_same {} {}\n", file.path, file.sha256) + old.ready(),
         apply=load
         + sh("r_save {} {}\n", file.path, name)
         + leave
         + put
         + new.restart()
-        + new.proof(live(seen, instance), wishes),
+        + new.proof(process, wishes),
         undo=load
         + sh("r_restore {} {} {}\n", name, file.path, new.file.sha256)
         + old.restart()
-        + old.proof(None, before),
+        + (old.proof(None, before) if process else ""),  # one that was down before is not waited for
         files={new.staged: new.file.text.encode(), LIBRARY: actions.wait_library().encode()},
         diff=_diff(file, new.file),
         disrupts=Disrupts.RESTART,
