@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -87,6 +87,14 @@ def contenders(node: Node, forks: int) -> tuple[Contender, ...]:
         }
         found.insert(3, _ansible(node, "mitogen", strategy))
     return tuple(found)
+
+
+def version(package: str) -> str:
+    """Of an installed package. Raises CannotCompare."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        raise CannotCompare(f"{package} is not installed: script/setup installs it") from None
 
 
 def program(name: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from comparison.contenders import Contender, contenders
+from comparison.contenders import Contender, contenders, version
 from comparison.node import ADDRESS, SETTINGS, CannotCompare, Node, started
 from comparison.timing import Finished, run
 
@@ -50,6 +50,11 @@ def test_the_host_key_is_checked_by_all(node: Node, tmp_path: Path) -> None:
                 one.look(node, 1)
     finally:
         node.known_hosts.write_text(right)
+
+
+def test_a_contender_that_is_not_installed_is_named() -> None:
+    with pytest.raises(CannotCompare, match="no-such-package is not installed: script/setup"):
+        version("no-such-package")
 
 
 def test_a_run_tells_time_memory_and_output(tmp_path: Path) -> None:
