@@ -127,8 +127,10 @@ class Changer:
         except ChangeFailed as problem:
             hint = f"nothing was changed; look at {transaction.ROOT} there"
             raise self._stop(f"the change cannot be staged: {problem.message}", work.host, hint) from None
-        if all(change.hand_over for change in work.changes):
-            self._hand_over(work, finished)
+        if all(change.hand_over for change in work.changes) and self._hand_over(work, finished):
+            # The cluster is given time to get over the election before its old leader goes: two gaps, not one long one.
+            self.ledger.gates.pop()
+            self._pass_before(work)
 
     def _stop(self, message: str, host: str, hint: str) -> RemediateError:
         """A refusal as long as nothing was touched, a failure from then on (DESIGN, exit codes)."""
@@ -143,13 +145,17 @@ class Changer:
             text = f"the gate before it stays closed: {refusals(gate.checks)}"
             raise self._stop(text, work.host, outage_hint(gate))
 
-    def _hand_over(self, work: Work, finished: Collection[str]) -> None:
+    def _hand_over(self, work: Work, finished: Collection[str]) -> bool:
+        """Give the leadership away where this host has it; whether it had."""
+        moved = False
         for instance in work.instances:
             place = self.keeper.world.instance(work.host, instance)
             if place and place[1].status and place[1].status.is_leader:
                 to = hand_over(self.fleet.node(work.host), *place, finished)
                 if to:
                     self.keeper.observer.on(Note(f"leadership moved to {to}", work.host))
+                    moved = True
+        return moved
 
     def _change(self, work: Work) -> tuple[str, str]:
         """The last word on a change and why it is not good; `doubt` must be taken back. Raises nothing."""
