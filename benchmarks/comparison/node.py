@@ -174,7 +174,7 @@ def started(folder: Path) -> Iterator[Node]:
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *namespaces, *script],
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=subprocess.PIPE,  # nothing is written there; its end tells that all of the node has ended
             stderr=log,
             start_new_session=True,  # Ctrl-C reaches us first
         )
@@ -183,7 +183,7 @@ def started(folder: Path) -> Iterator[Node]:
         yield node
     finally:
         process.kill()  # the kernel then ends everything in its namespaces
-        process.wait(timeout=10)
+        process.communicate(timeout=10)
 
 
 def _require() -> None:

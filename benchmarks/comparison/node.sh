@@ -2,7 +2,7 @@
 # memory, kernel.msg* and kernel.shm* belong to the IPC namespace, so nothing here is seen outside and all is gone with it.
 # Arguments: the port on 127.0.0.1, the folder with the keys, the folder with the wished files.
 set -eu
-port=$1 keys=$2 project=$3
+port=$1 keys=$2 project=$3 PATH=$PATH:/usr/sbin:/sbin
 
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/sshd /run/home /run/keys /run/upper /run/work
