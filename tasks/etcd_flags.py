@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from remediate.etcd.flags import check_environment
+from remediate.etcd.flags import check_environment, check_identity
 from remediate.facts.base import Fact, Seen
 from remediate.task.base import Noop, Operation, Task
 from remediate.task.flagplaces import FACTS, home_of, live, running
@@ -52,10 +52,12 @@ class EtcdFlags(Task, frozen=True):
         return FACTS
 
     def guard(self, variables: Mapping[str, Any]) -> None:
-        """Without fsync a power cut loses acknowledged writes (etcd#14098): only where that is allowed."""
+        """Refuse what loses acknowledged writes: another identity or data dir, and no fsync outside dev and lab."""
+        where = str(variables.get("inventory_hostname", ""))
+        wishes = dict(self._wishes())
+        check_identity(wishes, where=where)
         environment = str(variables.get("remediate_environment", "production"))
-        wishes = {name: _text(value) for name, value in self.set.items()}
-        check_environment(wishes, environment, where=str(variables.get("inventory_hostname", "")))
+        check_environment({k: v for k, v in wishes.items() if v is not None}, environment, where=where)
 
     def plan(self, seen: Seen) -> Iterator[Operation | Noop]:
         """One operation per flag whose value in the file or in the process is not as wished."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from remediate import __version__
 from remediate.errors import RemediateError
@@ -156,8 +157,12 @@ def cli(ctx: click.Context, /, inventory: str | None, **options: Any) -> None:
     """
     if ctx.invoked_subcommand is None:
         _run("incident", inventory, options)
-    elif inventory is not None:
-        ctx.obj = inventory
+    ctx.obj = inventory
+    # An option before the command would belong to nobody, and `--check` must never be lost.
+    given = [name for name in options if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        name = given[0].replace("_", "-")
+        raise click.UsageError(f"--{name} stands before `{ctx.invoked_subcommand}`; write it behind")
 
 
 @cli.command(epilog=EXIT_CODES)

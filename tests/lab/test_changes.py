@@ -254,11 +254,55 @@ def test_what_etcd_would_not_start_with_is_refused_before_anything_is_written(
 
 def test_unsafe_no_fsync_is_refused_outside_dev_and_lab_without_contact(lab: Any, tmp_path: Path) -> None:
     before = state(lab)
-    book = flags(tmp_path, "{set: {unsafe-no-fsync: true}}")
-    done = remediate("run", book, "-i", lab.inventory, "--yes", "-e", "remediate_environment=production")
+    text = Path(lab.inventory).read_text()
+    production = tmp_path / "production.yml"
+    production.write_text(text.replace("remediate_environment: lab", "remediate_environment: production"))
+    book = flags(tmp_path, "{set: {unsafe-no-fsync: true}}", more="  vars: {remediate_environment: dev}\n")
+    # Neither the play nor the command line can say what only the inventory may.
+    done = remediate("run", book, "-i", production, "--yes", "-e", "remediate_environment=lab")
     assert done.code == 4
     assert "remediate_environment" in done.err
+    assert "looking at" not in done.err
     assert state(lab) == before
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        "{set: {force-new-cluster: true}}",
+        "{set: {data-dir: /var/lib/other}}",
+        "{remove: [client-cert-auth]}",
+        "{set: {name: foo}}",
+    ],
+)
+def test_identity_and_authentication_are_not_changed_by_a_restart(
+    lab: Any, tmp_path: Path, wishes: str
+) -> None:
+    before = state(lab)
+    done = remediate("run", flags(tmp_path, wishes), "-i", lab.inventory, "--yes")
+    assert done.code == 4, done.err
+    assert "looking at" not in done.err
+    assert state(lab) == before
+
+
+def test_an_option_before_the_command_is_not_lost(lab: Any, tmp_path: Path) -> None:
+    before = state(lab)
+    book = flags(tmp_path, "{set: {snapshot-count: 45000}}")
+    done = remediate("--check", "run", book, "-i", lab.inventory, "--yes")
+    assert done.code == 2
+    assert "--check" in done.err
+    assert state(lab) == before
+
+
+@pytest.mark.parametrize("value", ["abc", "-3", "nan", "null"])
+def test_a_deadline_that_is_none_is_exit_2_before_contact(lab: Any, tmp_path: Path, value: str) -> None:
+    book = flags(tmp_path, "{set: {snapshot-count: 45000}}")
+    done = remediate(
+        "run", book, "-i", lab.inventory, "--check", "-e", f'{{"remediate_deadline": "{value}"}}'
+    )
+    assert done.code == 2
+    assert "remediate_deadline" in done.err
+    assert "looking at" not in done.err
 
 
 def test_two_tasks_with_different_values_are_an_error(lab: Any, tmp_path: Path) -> None:

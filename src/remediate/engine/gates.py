@@ -29,12 +29,16 @@ class Baseline:
         identity: member and cluster ID by `EtcdHost.name`.
         apiservers: hosts whose own kube-apiserver was ready.
         led: whether there was a leader, so that writes were possible at all.
+        members: IDs of the member list.
+        healthy: names of the voters that answered a linearizable read.
     """
 
     alarms: frozenset[tuple[int, str]]
     identity: dict[str, tuple[int, int]]
     apiservers: frozenset[str]
     led: bool
+    members: frozenset[int]
+    healthy: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ def baseline(cluster: Cluster) -> Baseline:
         identity={h.name: (h.status.member_id, h.status.cluster_id) for h in answering if h.status},
         apiservers=frozenset(h.host for h in cluster.hosts if h.apiserver_ready),
         led=cluster.leader is not None,
+        members=frozenset(member.id for member in cluster.members),
+        healthy=frozenset(host.name for host in healthy_voters(cluster, 0)),
     )
 
 
@@ -171,11 +177,27 @@ def _after(cluster: Cluster, target: EtcdHost, base: Baseline, start: Moment | N
     yield Check(
         "caught up", status.applied_index >= commit, f"applied {status.applied_index}, committed {commit}"
     )
+    yield from _no_worse(cluster, target, base)
     led = status.leader != 0
     yield Check("a leader", led, f"{status.leader:x}" if led else "there is none")
     if target.host in base.apiservers:
         ready = bool(target.apiserver_ready)
         yield Check("kube-apiserver ready", ready, "ready" if ready else "not ready, and it was before")
+
+
+def _no_worse(cluster: Cluster, target: EtcdHost, base: Baseline) -> Iterator[Check]:
+    """A member can be well and have hurt the others: by leaving them, or by answers that they cannot live with."""
+    members = frozenset(member.id for member in cluster.members)
+    if base.members:
+        same = members == base.members
+        yield Check(
+            "same member list",
+            same,
+            f"{len(members)} members" + ("" if same else f", {len(base.members)} before"),
+        )
+    well = {host.name for host in healthy_voters(cluster, 0)} | {target.name}
+    hurt = sorted(base.healthy - well)
+    yield Check("other members healthy", not hurt, f"{', '.join(hurt)} not any more" if hurt else "as before")
 
 
 def corrupt(cluster: Cluster) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from remediate.engine.result import Mode
 from remediate.errors import UsageProblem
 from remediate.facts.base import Fact
 from remediate.facts.cluster import ClusterSeen
-from remediate.inventory import Inventory
+from remediate.inventory import Host, Inventory
 from remediate.playbook import Play, Playbook, TaskCall
+from remediate.task.units import Duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,7 @@ class Stage:
 
     def setting(self, name: str, default: float) -> float:
         """A number of seconds that the inventory may set (SAFETY); where hosts differ, the longest."""
-        values = [float(variables[name]) for variables in self.variables.values() if name in variables]
-        return max(values, default=default)
+        return max((_seconds(v, name) for v in self.variables.values() if name in v), default=default)
 
     def facts(self, host: str) -> tuple[Fact[Any], ...]:
         """What this play's tasks must be told by a host."""
@@ -94,6 +94,26 @@ def prepare(playbook: Playbook, inventory: Inventory, options: Options) -> tuple
     return stages
 
 
+def _variables(host: Host, play: Play, options: Options) -> dict[str, Any]:
+    """A host's variables. What may be lost there is the inventory's word alone: no play and no option can say it."""
+    found = play.variables(host.name, host.variables, options.extra_vars)
+    found.pop("remediate_environment", None)
+    if "remediate_environment" in host.variables:
+        found["remediate_environment"] = host.variables["remediate_environment"]
+    for name in ("remediate_deadline", "remediate_settle"):
+        if name in found:
+            _seconds(found, name)
+    return found
+
+
+def _seconds(variables: Mapping[str, Any], name: str) -> float:
+    """A variable that is a duration. Raises UsageProblem where it is none."""
+    try:
+        return float(Duration.parse(variables[name]))
+    except ValueError as problem:
+        raise UsageProblem(f"{name}: {problem}", where=str(variables.get("inventory_hostname", ""))) from None
+
+
 def _refuse_promises(play: Play) -> None:
     """A word that would be ignored must not be taken for a protection."""
     promised = {"window": play.window is not None, "on_failure: rollback": play.on_failure == "rollback"}
@@ -110,5 +130,5 @@ def _stage(number: int, play: Play, inventory: Inventory, options: Options) -> S
         tuple(host.name for host in chosen),
         tuple(host.name for host in everyone),
         tuple(call for call in play.tasks if call.selected(options.tags, options.skip_tags)),
-        {host.name: play.variables(host.name, host.variables, options.extra_vars) for host in everyone},
+        {host.name: _variables(host, play, options) for host in everyone},
     )

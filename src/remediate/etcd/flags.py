@@ -218,6 +218,52 @@ def check_places(argv: Sequence[str], environment: Mapping[str, str], *, where: 
         )
 
 
+IDENTITY = frozenset(
+    {
+        "data-dir",
+        "wal-dir",
+        "name",
+        "force-new-cluster",
+        "initial-advertise-peer-urls",
+        "initial-cluster",
+        "initial-cluster-state",
+        "initial-cluster-token",
+        "discovery",
+        "discovery-srv",
+        "discovery-srv-name",
+        "config-file",
+    }
+)
+"""Flags that decide which member of which cluster a server is, and which data it starts with."""
+
+AUTHENTICATION = frozenset({"client-cert-auth", "peer-client-cert-auth"})
+"""Without them anybody who reaches the port reads and writes everything."""
+
+
+def check_identity(wishes: Mapping[str, str | None], *, where: str = "") -> None:
+    """Refuse what no restart of a member may change: with another identity or data dir it loses what it acknowledged.
+
+    Args:
+        wishes: values by flag name; None removes the flag.
+        where: host, for the message.
+
+    Raises:
+        Refused: names the flag.
+    """
+    named = sorted(wishes.keys() & IDENTITY)
+    if named:
+        raise Refused(
+            f"{named[0]} decides which member this is and which data it has; it is not changed by a restart",
+            where=where,
+            hint="a member gets a new identity or place by being moved or replaced, never by its flags alone",
+        )
+    opened = sorted(name for name in wishes.keys() & AUTHENTICATION if wishes[name] != "true")
+    if opened:
+        raise Refused(
+            f"without {opened[0]} anybody who reaches the port can read and write everything", where=where
+        )
+
+
 def check_environment(flags: Mapping[str, str], environment: str, *, where: str = "") -> None:
     """Refuse `unsafe-no-fsync` where acknowledged writes count: a power cut loses them (etcd#14098, etcd#14143).
 

@@ -101,6 +101,13 @@ AFTER = [
         {"n2": status(2, health_ms=None, health_error="deadline")},
         {"linearizable read"},
     ),
+    (
+        "left the others",
+        {"n2": status(2, members=MEMBERS[1:2], applied_index=101)},
+        {"same member list", "other members healthy"},
+    ),
+    ("hurt another one", {"n3": status(3, health_ms=None)}, {"other members healthy"}),
+    ("another one is gone", {"n1": None}, {"other members healthy"}),
     ("knows no leader", {"n2": status(2, leader=0)}, {"a leader"}),
     ("raised an alarm", {"n2": status(2, alarms=(Alarm(2, "NOSPACE"),))}, {"no new alarm"}),
 ]
