@@ -93,8 +93,11 @@ class EtcdDefrag(Task, frozen=True):
         return Defragment(member.instance, round(max(30.0, 5 * seconds)), self.move_leader, figures)
 
     def _alarm(self, status: EtcdStatus, cluster: Cluster) -> Iterator[Operation | Noop]:
-        raised = any(a.member_id == status.member_id and a.kind == "NOSPACE" for a in status.alarms)
-        if not raised:
+        raised = sorted({a.member_id for a in status.alarms if a.kind == "NOSPACE"})
+        if status.member_id not in raised:
+            return
+        if status.member_id != raised[0]:
+            yield Noop("NOSPACE is disarmed for all members at once, by another one")
             return
         above = [
             host.name
@@ -106,7 +109,7 @@ class EtcdDefrag(Task, frozen=True):
                 f"NOSPACE stays: {', '.join(above)} would still be above the quota; compact, or raise it"
             )
         else:
-            yield Disarm(status.instance, status.member_id)
+            yield Disarm(status.instance, tuple(raised))
 
     def _helps(self, status: EtcdStatus) -> bool:
         """Whether this very task brings a member below its quota."""

@@ -42,12 +42,12 @@ def defragment(instance: str, seconds: int) -> str:
     )
 
 
-def disarm(instance: str, member_id: int) -> str:
-    """Disarm NOSPACE and prove that a write works."""
+def disarm(instance: str, members: Sequence[int]) -> str:
+    """Disarm NOSPACE of these members and prove that a write works."""
     return sh(
-        "act_on {} || exit 1\nact_dec={}\nact_try act_disarm && act_try act_prove_write\n",
+        "act_on {} || exit 1\nact_members={}\nact_try act_disarm && act_try act_prove_write\n",
         instance,
-        member_id,
+        " ".join(map(str, members)),
     )
 
 

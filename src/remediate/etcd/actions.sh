@@ -76,7 +76,10 @@ act_alive() {
 
 act_disarm() {
     if [ "$e_via" = gateway ]; then
-        act_gateway 10 maintenance/alarm "{\"action\":\"DEACTIVATE\",\"memberID\":\"$act_dec\",\"alarm\":\"NOSPACE\"}"
+        for act_dec in $act_members; do
+            act_gateway 10 maintenance/alarm \
+                "{\"action\":\"DEACTIVATE\",\"memberID\":\"$act_dec\",\"alarm\":\"NOSPACE\"}" || return 1
+        done
         return
     fi
     # etcdctl disarms every alarm of every member, so nothing but NOSPACE may be raised.

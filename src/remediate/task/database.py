@@ -72,29 +72,33 @@ class Defragment(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Disarm(Operation):
-    """Disarm NOSPACE once every member is below its quota, and prove that a write works."""
+    """Disarm NOSPACE once every member is below its quota, and prove that a write works.
+
+    Attributes:
+        members: IDs of all members that raised it: as long as one of them has, nobody can write.
+    """
 
     instance: str
-    member_id: int
+    members: tuple[int, ...]
 
     @property
     def resource(self) -> Hashable:
-        """The alarm of one member."""
-        return ("alarm", self.instance, self.member_id)
+        """The alarm of a whole cluster."""
+        return ("alarm", self.instance, "NOSPACE")
 
     @property
     def value(self) -> Hashable:
-        """Gone."""
+        """Gone; on whichever members it is by then."""
         return "disarmed"
 
     @property
     def target(self) -> Hashable:
-        """Once per member."""
+        """Once per cluster."""
         return self.resource
 
     def describe(self) -> str:
-        """`disarm NOSPACE of member 8211f1d0f64f3269`."""
-        return f"disarm NOSPACE of member {self.member_id:x} and prove a write"
+        """`disarm NOSPACE of 8211f1d0f64f3269 and prove a write`."""
+        return f"disarm NOSPACE of {', '.join(f'{member:x}' for member in self.members)} and prove a write"
 
     @classmethod
     def split(cls, operations: Sequence[Disarm], seen: Seen) -> Sequence[Sequence[Disarm]]:  # noqa: ARG003
@@ -109,7 +113,7 @@ class Disarm(Operation):
             target=operation.target,
             summary=operation.describe(),
             check="",
-            apply=_script(actions.disarm(operation.instance, operation.member_id)),
+            apply=_script(actions.disarm(operation.instance, operation.members)),
             undo=Irreversible("an alarm is raised by etcd itself, when the quota is reached again"),
             files={LIBRARY: actions.library().encode()},
             estimate=60,
