@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
+from remediate.diagnosis import remedies
 from remediate.diagnosis import thresholds as limit
 from remediate.diagnosis.case import Case, Rule, ms
 from remediate.diagnosis.model import Finding, Severity
 from remediate.diagnosis.timers import proposed_timers, worst_effective_ms, worst_rtt_ms
 from remediate.measure.model import NetworkPath
+
+_DEFAULTS: Final = {
+    "heartbeat-interval": limit.HEARTBEAT_DEFAULT_MS,
+    "election-timeout": limit.ELECTION_DEFAULT_MS,
+}
+"""The flags that are judged here, and what etcd takes where they are not set, milliseconds."""
 
 
 def slow_network(case: Case) -> Iterator[Finding]:
@@ -26,7 +34,7 @@ def slow_network(case: Case) -> Iterator[Finding]:
             severity,
             f"to {worst.target_host} {text} ({worst.source}, {worst.samples} samples{_loss(worst)})",
             host=host,
-            remedy="a nearer or calmer network; where it stays as it is, timers that fit: " + _remedy(case),
+            remedy=remedies.NETWORK_ITSELF if _timers_fit(case) else f"{remedies.NETWORK}: {_timers(case)}",
             source=limit.OKD,
             figure=effective,
         )
@@ -54,7 +62,21 @@ def _loss(path: NetworkPath) -> str:
     return f", {path.loss:.1%} lost" if path.loss else ""
 
 
-def _remedy(case: Case) -> str:
+def _timers_fit(case: Case) -> bool:
+    """Whether no other timers would help: nothing is wrong with the live ones, or they are the proposed ones."""
+    if not case.live:
+        return False
+    best = proposed_timers(case.paths).flags
+    held = all(
+        case.live_ms(host, flag, default) == best[flag]
+        for host in case.hosts
+        if host.name in case.live
+        for flag, default in _DEFAULTS.items()
+    )
+    return held or not any(_timer_complaints(case))
+
+
+def _timers(case: Case) -> str:
     flags = proposed_timers(case.paths).flags
     return "etcd_flags: {set: {" + ", ".join(f"{flag}: {value}" for flag, value in flags.items()) + "}}"
 
@@ -67,7 +89,7 @@ def bad_timers(case: Case) -> Iterator[Finding]:
             "bad-timers",
             Severity.WARNING,
             "; ".join(complaints),
-            remedy=_remedy(case),
+            remedy=remedies.NETWORK_ITSELF if _timers_fit(case) else _timers(case),
             source=f"{limit.ETCD_TUNING}, {limit.ETCD_CONFIG}",
             figure=float(case.heartbeat_ms),
         )
@@ -81,10 +103,7 @@ def _timer_complaints(case: Case) -> Iterator[str]:
         yield f"the heartbeat of {case.heartbeat_ms} ms is not above the effective latency of {ms(effective)}"
     if rtt is not None and case.election_ms < limit.ELECTION_PER_RTT * rtt:
         yield f"the election timeout of {case.election_ms} ms is below 10 × RTT, {ms(10 * rtt)}"
-    for flag, default in (
-        ("heartbeat-interval", limit.HEARTBEAT_DEFAULT_MS),
-        ("election-timeout", limit.ELECTION_DEFAULT_MS),
-    ):
+    for flag, default in _DEFAULTS.items():
         values = {
             host.name: case.live_ms(host, flag, default) for host in case.hosts if host.name in case.live
         }

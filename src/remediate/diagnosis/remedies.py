@@ -25,7 +25,11 @@ REPAIR: Final = (
     "look at its log and its disk; a member that is down may be repaired at any time "
     "(--allow-outage where the quorum is gone)"
 )
-REUNITE: Final = "bring members back until a majority runs; look at the network between them"
+NETWORK: Final = "a nearer or calmer network; where it stays as it is, timers that fit"
+NETWORK_ITSELF: Final = (
+    "the timers already fit this network as well as timers can; "
+    "what remains is the network itself: a nearer or calmer one"
+)
 CAUSES_OF_SLOW_READS: Final = "treat slow-fsync and slow-network first: this is what they do to clients"
 CAUSES_OF_ELECTIONS: Final = (
     "treat slow-fsync, slow-network and bad-timers first: they cost a leader its office"

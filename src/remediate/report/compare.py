@@ -14,7 +14,7 @@ from typing import Final
 
 from remediate.diagnosis.flags import live_flags
 from remediate.diagnosis.model import Finding, Severity
-from remediate.diagnosis.remedies import CURES, EASES, LATER
+from remediate.diagnosis.remedies import CURES, EASES, LATER, NETWORK_ITSELF
 from remediate.engine.look import Look
 from remediate.etcd.model import EtcdHost
 from remediate.report import readings
@@ -26,6 +26,7 @@ class Verdict(StrEnum):
     """What became of a finding."""
 
     HELPED = "helped"
+    HELPED_IN_PART = "helped in part"
     NOT_HELPED = "not helped"
     NEEDS_REMEDY = "needs a remedy that was not applied"
     GONE = "gone, but not by what was changed"
@@ -112,10 +113,10 @@ def _judge(finding: Finding, left: Finding | None, before: Look, after: Look) ->
         return Judged(finding, Verdict.NO_DATA, blind)
     treated, moved = treatments(finding, before, after), _moved(finding, before, after)
     if left is not None:
-        return _judge_left(left, _state(finding, left, better=moved is True), treated)
+        return _judge_left(finding, left, treated, moved)
     if moved is False:
         return Judged(finding, Verdict.NOT_HELPED, "below its threshold now, but by no more than noise")
-    effective = treated & (CURES.get(finding.id, frozenset()) | EASES.get(finding.id, frozenset()))
+    effective = _effective(finding, treated)
     if effective:
         once = ", by a single reading" if finding.id == "slow-health" else ""
         return Judged(finding, Verdict.HELPED, f"gone after {_words(effective)}{once}")
@@ -129,13 +130,32 @@ def _state(finding: Finding, left: Finding, *, better: bool) -> str:
     return "better, but still there" if better else "still there"
 
 
-def _judge_left(left: Finding, state: str, treated: frozenset[str]) -> Judged:
-    """A finding that is still there: treated in vain, or not treated at its cause."""
+def _effective(finding: Finding, treated: frozenset[str]) -> frozenset[str]:
+    """What of all that was done may have helped against a finding."""
+    return treated & (CURES.get(finding.id, frozenset()) | EASES.get(finding.id, frozenset()))
+
+
+def _judge_left(finding: Finding, left: Finding, treated: frozenset[str], moved: bool | None) -> Judged:
+    """A finding that is still there: less severe by treatment, treated in vain, or not treated at its cause.
+
+    A severity that fell by no more than noise is no help.
+    """
+    state = _state(finding, left, better=moved is True)
+    effective = _effective(finding, treated)
+    if effective and moved is not False and _less_severe(left, finding):
+        return Judged(left, Verdict.HELPED_IN_PART, f"{state} after {_words(effective)}")
     cures = CURES.get(left.id, frozenset())
     if cures & treated:
         return Judged(left, Verdict.NOT_HELPED, f"{state} after {_words(cures & treated)}")
     named = (f"{task}, not in this version yet" if task in LATER else task for task in sorted(cures))
+    if left.remedy == NETWORK_ITSELF:
+        return Judged(left, Verdict.NEEDS_REMEDY, state, left.remedy)
     return Judged(left, Verdict.NEEDS_REMEDY, state, " or ".join(named) or left.remedy or "by hand")
+
+
+def _less_severe(one: Finding, other: Finding) -> bool:
+    order = tuple(Severity)
+    return order.index(one.severity) > order.index(other.severity)
 
 
 def treatments(finding: Finding, before: Look, after: Look) -> frozenset[str]:
