@@ -224,12 +224,7 @@ def _run(playbook: str, inventory: str | None, options: dict[str, Any]) -> None:
         code = command.run(playbook, _need(inventory), options)
     except RemediateError as problem:
         if options["output"] == "json":  # one document on standard output, whatever happens
-            words = {"outcome": "refused" if problem.exit_code == 4 else "failed", "error": str(problem)}
-            click.echo(
-                json.dumps(
-                    {"playbook": playbook, "inventory": inventory, **words, "exit_code": problem.exit_code}
-                )
-            )
+            click.echo(json.dumps(command.refusal(playbook, inventory, options, problem)))
         raise
     sys.exit(code)
 

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remediate.errors import UsageProblem
+from remediate.errors import RemediateError, UsageProblem
 
 if TYPE_CHECKING:
-    from remediate.engine.run import Tools
+    from remediate.engine.result import Mode
     from remediate.engine.setup import Options
+    from remediate.engine.tools import Tools
     from remediate.inventory import Host, Inventory, Secret
     from remediate.inventory.connection import ConnectionSettings
     from remediate.node.api import Node
@@ -54,8 +55,37 @@ def run(playbook: str, inventory: str, given: Mapping[str, Any]) -> int:
     hosts = _inventory(inventory)
     book = _playbook(playbook)
     work = Run(_run_id(), book, hosts, _options(given), _tools(given, book, hosts))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop from systemd is as safe as Ctrl-C
+    for stop in (signal.SIGTERM, signal.SIGHUP):  # systemd's stop and a closed terminal are as safe as Ctrl-C
+        signal.signal(stop, signal.default_int_handler)
     return exit_code(work.execute())
+
+
+def refusal(
+    playbook: str, inventory: str | None, given: Mapping[str, Any], problem: RemediateError
+) -> dict[str, Any]:
+    """The JSON document of a run that never began: every key that scripts rely on, nothing in it."""
+    return {
+        "run": None,
+        "playbook": playbook,
+        "inventory": inventory,
+        "mode": _mode(given).value,
+        "outcome": "refused" if problem.exit_code == 4 else "failed",
+        "error": str(problem),
+        "exit_code": problem.exit_code,
+        "seconds": 0.0,
+        "hosts": {},
+        "measurements": {"fsync": {}, "commit": {}, "put": None, "network": [], "etcd": {}},
+        "findings": [],
+        "gates": [],
+        "before": None,
+        "after": None,
+    }
+
+
+def _mode(given: Mapping[str, Any]) -> Mode:
+    from remediate.engine.result import Mode
+
+    return Mode.DIAGNOSE if given.get("diagnose") else Mode.CHECK if given.get("check") else Mode.APPLY
 
 
 def _project() -> Path:
@@ -87,13 +117,11 @@ def _run_id() -> str:
 
 
 def _options(given: Mapping[str, Any]) -> Options:
-    from remediate.engine.result import Mode
     from remediate.engine.setup import Options
     from remediate.playbook import extra_vars
 
-    mode = Mode.DIAGNOSE if given.get("diagnose") else Mode.CHECK if given.get("check") else Mode.APPLY
     return Options(
-        mode=mode,
+        mode=_mode(given),
         limit=given["limit"],
         tags=_words(given.get("tags", "")),
         skip_tags=_words(given.get("skip_tags", "")),
@@ -113,7 +141,7 @@ def _words(text: str) -> frozenset[str]:
 
 def _tools(given: Mapping[str, Any], playbook: Playbook, inventory: Inventory) -> Tools:
     from remediate.engine.events import Note
-    from remediate.engine.run import Tools
+    from remediate.engine.tools import Tools
     from remediate.node.clock import SystemClock
     from remediate.node.connector import ConnectOptions, Connector
     from remediate.playbook import extra_vars
@@ -133,6 +161,7 @@ def _tools(given: Mapping[str, Any], playbook: Playbook, inventory: Inventory) -
     settings = _settings(
         playbook, inventory, extra
     )  # all of them now: a bad word must show before any contact
+    connector.check(settings.values())
     for warning in dict.fromkeys(warning for one in settings.values() for warning in one.warnings):
         observer.on(Note(warning, warning=True))
 

@@ -17,8 +17,9 @@ import pytest
 from remediate.command import _catalog
 from remediate.engine.events import Event
 from remediate.engine.result import Mode
-from remediate.engine.run import Run, Tools
+from remediate.engine.run import Run
 from remediate.engine.setup import Options
+from remediate.engine.tools import Tools
 from remediate.inventory import Host, load
 from remediate.inventory.connection import ConnectionSettings
 from remediate.node.api import Node
@@ -204,3 +205,17 @@ def test_nospace_is_disarmed_after_the_defragmentation_and_a_write_works(
     assert any(text.startswith("disarm NOSPACE") for text in summaries)
     assert lab.etcdctl("n1", "alarm", "list").get("alarms") is None
     assert lab.etcdctl("n1", "put", "after", "1")["header"]["revision"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["run", "nosuch"], 2), (["run", "defrag", "--limit", "n9"], 2), (["run", "defrag", "--check"], 0)],
+)
+def test_json_is_one_document_with_every_promised_key_whatever_happens(
+    lab: Any, arguments: list[str], code: int
+) -> None:
+    done = remediate(*arguments, "-i", lab.inventory, "--output", "json")
+    assert done.code == code
+    promised = "run playbook inventory mode outcome seconds hosts measurements findings gates before after"
+    assert set(promised.split()) <= done.document.keys()
+    assert {"fsync", "commit", "put", "network", "etcd"} <= done.document["measurements"].keys()

@@ -221,10 +221,16 @@ class Changer:
 
 
 def outage_hint(gate: GateResult) -> str:
-    """Which option permits what the gate refuses, where one does."""
+    """Which option permits what the gate refuses: only where nothing is lost by it that is not lost already.
+
+    A second member is never to be stopped because another one is down for a moment.
+    """
     names = {check.name for check in gate.checks if not check.passed}
     by_option = {"quorum without this member", "member answers", "a leader", "stable term"}
-    return "--allow-outage permits it, and says so in the result" if names and names <= by_option else ""
+    lost = names & {"member answers", "a leader"} or any(c.detail.startswith("0 of 1") for c in gate.checks)
+    if names and names <= by_option and lost:
+        return "--allow-outage permits it, and says so in the result"
+    return "look at the other members first: `remediate diagnose`" if names <= by_option else ""
 
 
 def _last_line(output: str) -> str:

@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from remediate.engine import gates
 from remediate.engine.apply import Applier
 from remediate.engine.changing import outage_hint
-from remediate.engine.events import HostPlan, Note, Observer, Planned, PlayStarted, RunEnded, RunStarted
+from remediate.engine.events import HostPlan, Note, Planned, PlayStarted, RunEnded, RunStarted
 from remediate.engine.look import Look
 from remediate.engine.order import arranged
 from remediate.engine.plan import Intent, pending
 from remediate.engine.progress import Progress
 from remediate.engine.result import GateResult, Mode, Problem, RunResult
 from remediate.engine.setup import Options, Stage, prepare
-from remediate.engine.world import Connect, Fleet, World
+from remediate.engine.tools import Tools
+from remediate.engine.world import Fleet, World
 from remediate.errors import Refused, RemediateError
 from remediate.etcd.assemble import etcd_facts
 from remediate.facts.base import Fact
 from remediate.inventory import Inventory
-from remediate.node.api import Clock
 from remediate.playbook import Playbook
 
 REST = 10.0
 """Seconds between the last change and the figures after it, at least: the length of one window of etcd's metrics, for
 what a defragmentation left in the page cache to reach a slow disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """The run's way to machines, time and people.
-
-    Attributes:
-        ask: is the plan that the observer was told wanted? None where nobody can be asked.
-        done: called when nothing more will be connected to (jump hosts are closed).
-    """
-
-    connect: Connect
-    clock: Clock
-    observer: Observer
-    ask: Callable[[], bool] | None
-    done: Callable[[], None] = lambda: None
 
 
 class Run:
@@ -215,9 +199,9 @@ class Run:
             for batch, host in enumerate(hosts, 1)
         )
         gate = "" if pace.gate == "none" else pace.gate
-        advice = dict.fromkeys(c.advice for host in hosts for c in intents[host].changes if c.advice)
+        advice = _merged([c.advice for host in hosts for c in intents[host].changes])
         settle = stage.setting("remediate_settle", pace.settle)
-        return Planned(stage.play.name, plans, gate, settle, tuple(advice))
+        return Planned(stage.play.name, plans, gate, settle, advice)
 
     def _refuse(self) -> None:
         """Refuse what would be refused later anyway, before a person is asked (exit 4, nothing changed)."""
@@ -300,3 +284,12 @@ class Run:
         if seconds:
             self._observer.on(Note(f"{seconds:.0f} s of rest before the figures are taken again"))
             self._clock.sleep(seconds)
+
+
+def _merged(advice: Iterable[Mapping[str, tuple[str, ...]]]) -> tuple[str, ...]:
+    """Lines under the same heading once, in order: a play of several rounds gives one piece of advice."""
+    found: dict[str, dict[str, None]] = {}
+    for one in advice:
+        for heading, lines in one.items():
+            found.setdefault(heading, {}).update(dict.fromkeys(lines))
+    return tuple("\n".join([heading, *lines]) for heading, lines in found.items())

@@ -55,7 +55,7 @@ class Fleet:
             try:
                 return look(self.node(host), wanted[host])
             except RemediateError as problem:
-                error = str(problem)
+                error = str(problem).removeprefix(f"{host}: ")  # the observer names the host
                 raise
             finally:
                 if last:

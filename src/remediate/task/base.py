@@ -53,7 +53,7 @@ class Change:
         estimate: seconds that it may take; the node unit's time-out comes from it.
         predicts: facts as they will be afterwards; the next phase is compiled on them.
         uniform: where it fails on one host, it is taken back on every host that had it already (timers).
-        advice: what a person should do beside it, so that it lasts; empty where nothing.
+        advice: what a person should do beside it, so that it lasts: lines by their heading.
         tasks: names of the tasks that wished it; the engine fills them in.
         keys: (resource, value) of its operations, what a person approves; the engine fills them in.
     """
@@ -71,7 +71,7 @@ class Change:
     estimate: float = 30.0
     predicts: Mapping[Fact[Any], Any] = field(default_factory=dict)
     uniform: bool = False
-    advice: str = ""
+    advice: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tasks: tuple[str, ...] = ()
     keys: frozenset[tuple[Hashable, Hashable]] = frozenset()
 

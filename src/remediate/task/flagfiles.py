@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
@@ -59,15 +59,20 @@ class StaticPod(FileHome):
         wanted = tuple(_written(self._command, name) for name in names)
         return actions.wait_for_args(_identity(old), RESTART, wanted, tuple(gone))
 
-    def advice(self, wishes: Wishes) -> str:
+    def advice(self, wishes: Wishes) -> dict[str, tuple[str, ...]]:
         """`kubeadm upgrade` writes manifests anew (kubeadm#2157), so its own configuration must say the same."""
         kept, gone = _apart(wishes)
-        lines = [
-            "`kubeadm upgrade` writes this manifest anew; to keep the change, in its ClusterConfiguration:"
-        ]
-        lines += [f"  {row}" for row in kubeadm_extra_args(kept).splitlines()] if kept else []
-        lines += [f"  remove from etcd.local.extraArgs: {', '.join(gone)}"] if gone else []
-        return "\n".join(lines)
+        head = "`kubeadm upgrade` writes this manifest anew; to keep the change, in its ClusterConfiguration:"
+        place, _, rows = kubeadm_extra_args(kept).partition("extraArgs:\n")
+        place = "".join(f"\n  {line}" for line in f"{place}extraArgs:".splitlines())
+        # Name and value of a flag are one entry: two flags may have the same value.
+        entries = [f"  {name}\n  {value}" for name, value in batched(rows.splitlines())]
+        advice = {head + place: tuple(entries)} if kept else {}
+        if gone:
+            advice["to keep it, remove from etcd.local.extraArgs of kubeadm's ClusterConfiguration:"] = tuple(
+                f"  {name}" for name in gone
+            )
+        return advice
 
     def predicts(self, seen: Seen) -> dict[Fact[Any], Any]:
         """The static pods with this one."""
@@ -140,15 +145,18 @@ class EnvironmentFile(FileHome):
         unwanted = tuple(variable_name(name) for name in gone)
         return actions.wait_for_variables(self.unit, _identity(old), RESTART, wanted, unwanted)
 
-    def advice(self, wishes: Wishes) -> str:
+    def advice(self, wishes: Wishes) -> dict[str, tuple[str, ...]]:
         """kubespray writes /etc/etcd.env anew from its own inventory."""
         if not self.file.path.endswith(".env"):
-            return ""
+            return {}
         kept, gone = _apart(wishes)
-        lines = [f"kubespray writes {self.file.path} anew; to keep the change, in its etcd_extra_vars:"]
-        lines += [f'  {variable_name(name)}: "{value}"' for name, value in kept.items()]
+        lines = [f'  {variable_name(name)}: "{value}"' for name, value in kept.items()]
         lines += [f"  remove {variable_name(name)}" for name in gone]
-        return "\n".join(lines)
+        return {
+            f"kubespray writes {self.file.path} anew; to keep the change, in its etcd_extra_vars:": tuple(
+                lines
+            )
+        }
 
     def predicts(self, seen: Seen) -> dict[Fact[Any], Any]:
         """The files with this one."""
@@ -179,3 +187,8 @@ def _apart(wishes: Wishes) -> tuple[dict[str, str], list[str]]:
 
 def _sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def batched(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Two lines at a time."""
+    return zip(lines[::2], lines[1::2], strict=True)

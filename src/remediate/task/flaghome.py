@@ -75,8 +75,8 @@ class FileHome(Home):
         """Sh that waits for another process than the old one that has the file's values of these flags."""
 
     @abstractmethod
-    def advice(self, wishes: Wishes) -> str:
-        """What a person should do so that the change lasts; empty where nothing."""
+    def advice(self, wishes: Wishes) -> dict[str, tuple[str, ...]]:
+        """What a person should do so that the change lasts: lines by their heading."""
 
     @abstractmethod
     def predicts(self, seen: Seen) -> dict[Fact[Any], Any]:

@@ -141,7 +141,7 @@ def _executed(spec: ModuleSpec, path: Path) -> ModuleType:
     sys.modules[spec.name] = module  # typed fields are resolved through it
     try:
         spec.loader.exec_module(module)  # type: ignore[union-attr]
-    except Exception as problem:  # noqa: BLE001 - a file of somebody else can raise anything
+    except (Exception, SystemExit) as problem:  # noqa: BLE001 - a file of somebody else can raise anything
         del sys.modules[spec.name]
         raise UsageProblem(
             f"the task cannot be imported: {type(problem).__name__}: {problem}", where=_line(problem, path)
@@ -149,7 +149,7 @@ def _executed(spec: ModuleSpec, path: Path) -> ModuleType:
     return module
 
 
-def _line(problem: Exception, path: Path) -> str:
+def _line(problem: BaseException, path: Path) -> str:
     if isinstance(problem, SyntaxError) and problem.filename == str(path):
         return f"{path}:{problem.lineno}"
     lines, trace = [], problem.__traceback__

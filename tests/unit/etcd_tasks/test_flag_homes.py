@@ -84,7 +84,7 @@ def test_an_environment_file_is_edited_and_its_unit_restarted() -> None:
         "act_restart etcd.service",
         "act_wait environ etcd.service 0 0 150 ETCD_SNAPSHOT_COUNT=10000 ETCD_MAX_WALS=7 --",
     ]
-    assert change.advice.splitlines()[1:] == ['  ETCD_SNAPSHOT_COUNT: "20000"', "  remove ETCD_MAX_WALS"]
+    assert [*change.advice.values()] == [('  ETCD_SNAPSHOT_COUNT: "20000"', "  remove ETCD_MAX_WALS")]
     after = facts.merged(Seen("n1", change.predicts))
     assert planned("etcd_flags", case, after)[0] == (), "the facts as they will be ask for nothing more"
 
@@ -117,7 +117,7 @@ def test_a_file_without_any_setting_yet_is_taken() -> None:
         "etcd_flags", wish(snapshot_count=20000), seen(file, running=process(environment={}))
     )
     assert change.files["environment"] == b"# ETCD_NAME=\nETCD_SNAPSHOT_COUNT=20000\n"
-    assert change.advice == ""
+    assert change.advice == {}
 
 
 REFUSED = {
