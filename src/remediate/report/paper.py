@@ -36,6 +36,11 @@ class Paper(Protocol):
         """Columns, or None where lines are not wrapped."""
         ...
 
+    @property
+    def live(self) -> bool:
+        """Whether it has a status line."""
+        ...
+
     def write(self, lines: Iterable[Line]) -> None:
         """Write lines for good."""
         ...
@@ -49,6 +54,7 @@ class PlainPaper:
     """A file or a pipe: no colours, no wrapping, no status line."""
 
     width = None
+    live = False
 
     def __init__(self, stream: TextIO, clean: Clean) -> None:
         self._stream, self._clean = stream, clean
@@ -63,12 +69,16 @@ class PlainPaper:
 
 
 class TerminalPaper:
-    """A terminal: colours by role, and a status line that gives way to what is written."""
+    """A terminal: colours by role, and a status line that gives way to what is written.
+
+    With `NO_COLOR` set it is sent text alone: no bold, and no status line, which moves the cursor.
+    """
 
     def __init__(self, stream: TextIO, clean: Clean, width: int | None = None) -> None:
         from rich.console import Console
 
         self._console: Console = Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
+        self.live = not self._console.no_color
         self._clean = clean
         self._status: Status | None = None
 
@@ -83,7 +93,8 @@ class TerminalPaper:
 
         self.status("")
         for pieces in lines:
-            styled = ((self._clean(piece.text), STYLES.get(piece.role, "")) for piece in pieces)
+            styles = STYLES if self.live else {}
+            styled = ((self._clean(piece.text), styles.get(piece.role, "")) for piece in pieces)
             self._console.print(Text.assemble(*styled), soft_wrap=True)
 
     def status(self, text: str) -> None:

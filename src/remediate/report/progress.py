@@ -30,10 +30,11 @@ class Progress:
         self._paper.write([self._dated(text, role)])
 
     def going(self, topic: str, text: str) -> None:
-        """Something goes on: on a terminal in the status line, else a line at first and then every ten seconds."""
-        if self._paper.width is not None:
-            if not self.muted:
-                self._paper.status(text)
+        """Something goes on: in the status line, or without one a line at first and then every ten seconds."""
+        if self.muted and self._paper.width is not None:
+            return
+        if self._paper.live:
+            self._paper.status(text)
             return
         now = self._now()
         if now - self._told.get(topic, float("-inf")) >= REPEAT_S:
