@@ -30,7 +30,7 @@ Gate = Callable[[EtcdHost], "str | None"]
 """Why the cluster is not fit for load on this member now; None where it is. May wait."""
 
 
-_IDLE = "no data: nothing was synced meanwhile (an idle member, or --unsafe-no-fsync); ask for --probe-writes or --fio"
+_IDLE = "nothing was synced meanwhile (an idle member, or --unsafe-no-fsync); ask for --probe-writes or --fio"
 _FOLDERS = re.compile(r"""(?:--|ETCD_)(data|wal)[-_]dir[= ]["']?([^\s"']+)""", re.IGNORECASE)
 
 
@@ -262,7 +262,10 @@ def _leader(node: Node, instance: str) -> tuple[bool, int] | None:
 
 
 def _merged(parts: Iterable[Measurements]) -> Measurements:
-    """All parts as one; fio's figure keeps the bucket that etcd's own metrics gave (FIELD-NOTES, thresholds)."""
+    """All parts as one; fio's figure keeps the bucket that etcd's own metrics gave (FIELD-NOTES, thresholds).
+
+    Where fio measured a disk, nobody is told that etcd's metrics could not.
+    """
     parts = tuple(parts)
     fsync: dict[str, Latency] = {}
     for name, latency in (pair for part in parts for pair in part.fsync.items()):
@@ -273,7 +276,14 @@ def _merged(parts: Iterable[Measurements]) -> Measurements:
         commit=_joined(part.commit for part in parts),
         put=next((part.put for part in parts if part.put), None),
         network=tuple(path for part in parts for path in part.network),
-        not_measured=tuple(dict.fromkeys(gap for part in parts for gap in part.not_measured)),
+        not_measured=tuple(
+            dict.fromkeys(
+                gap
+                for part in parts
+                for gap in part.not_measured
+                if gap.what != "fsync" or fsync[gap.host].source != "fio"
+            )
+        ),
         leader_changes=_joined(part.leader_changes for part in parts),
         rates=_joined(part.rates for part in parts),
     )

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from remediate.engine.look import Look
 from remediate.etcd.model import Cluster, EtcdHost, EtcdProcess
 from remediate.measure.campaign import MeasureOptions, measure
 from remediate.measure.model import Latency, Measurements, NotMeasured
 from remediate.measure.network import peer_addresses
 from remediate.node.clock import SystemClock
+from remediate.report import readings
 from tests.unit.measure.data import captured
 from tests.unit.measure.model_node import (
     FIO,
@@ -216,6 +218,17 @@ def test_an_idle_member_has_no_data_and_the_advice_to_write() -> None:
     assert found.fsync["n1"].samples == 0
     assert [(gap.what, gap.host) for gap in found.not_measured] == [("fsync", "n1")]
     assert "--probe-writes" in found.not_measured[0].why
+    told = readings.fsync(Look(run.cluster, found, ()), "n1").why
+    assert told.startswith("no data: nothing was synced")
+    assert told.count("no data") == 1
+
+
+def test_an_idle_member_whose_disk_fio_measured_has_no_gap() -> None:
+    run = Run(cluster(member("n1")))
+    run.nodes["n1"].answers["metrics"] = captured("window-3.5-idle.txt")
+    found = run.measure(fio=True)
+    assert found.fsync["n1"].source == "fio"
+    assert found.not_measured == ()
 
 
 def test_progress_is_told_from_nothing_to_all() -> None:
