@@ -83,10 +83,12 @@ def even_members(case: Case) -> Iterator[Finding]:
     """An even number of voters tolerates no more failures than one less."""
     voters = len(case.cluster.voters)
     if voters and voters % 2 == 0:
+        spare = voters - quorum(voters)
+        failures = "1 failure" if spare == 1 else f"{spare} failures"
         yield case.found(
             "even-members",
             Severity.WARNING,
-            f"{voters} voters tolerate {voters - quorum(voters)} failures, no more than {voters - 1} would",
+            f"{voters} voters tolerate {failures}, no more than {voters - 1} would",
             remedy="add a member, or remove one",
             source="etcd FAQ (odd number of members)",
             figure=float(voters),
