@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from remediate.errors import Unreachable
+from remediate.engine.events import Event, Looked
+from remediate.engine.world import Fleet
+from remediate.errors import Refused, Unreachable
 from remediate.facts.base import Fact, FactError, Frame
 from remediate.facts.look import look
+from remediate.inventory import Host
+from remediate.node.clock import SystemClock
 from remediate.node.ssh import SshNode
 from tests.node.conftest import Users
 
@@ -41,15 +45,21 @@ class Said(Fact[str]):
         return str(int(frame.out)) if "number" in self.text else frame.out
 
 
+@pytest.fixture
+def rooted(connect: Connect, users: Users) -> Callable[[], SshNode]:
+    """Log in as an own user and become root, as most nodes are reached."""
+    return lambda: connect(users.free, become=True)
+
+
 def running(pids: Path) -> list[str]:
     """Those of the processes listed in a file that still run; a zombie does not."""
     stats = [Path(f"/proc/{pid}/stat") for pid in pids.read_text().split()]
     return [stat.parent.name for stat in stats if stat.exists() and stat.read_text().split()[2] != "Z"]
 
 
-def test_all_facts_come_in_one_channel(connect: Connect) -> None:
+def test_all_facts_come_in_one_channel(rooted: Callable[[], SshNode]) -> None:
     facts = [Said(f"echo {number}", timeout=number % 2) for number in range(20)]
-    node = connect()
+    node = rooted()
     seen = look(node, [*facts, *facts])
     assert [seen[fact] for fact in facts] == [f"{number}\n" for number in range(20)]
     assert node.execs == 1 and seen.host == "n1"
@@ -84,8 +94,10 @@ FINE = Said("printf fine"), Said("read -r x </proc/sys/kernel/ostype; echo $x", 
     ],
     ids=lambda value: value.text if isinstance(value, Said) else None,
 )
-def test_trouble_costs_only_its_own_value(connect: Connect, bad: Said, why: str, execs: int) -> None:
-    node = connect()
+def test_trouble_costs_only_its_own_value(
+    rooted: Callable[[], SshNode], bad: Said, why: str, execs: int
+) -> None:
+    node = rooted()
     facts = [FINE[0], bad, FINE[1]]
     seen = look(node, facts)
     assert [seen.known(fact) for fact in FINE] == ["fine", "Linux\n"]
@@ -94,39 +106,41 @@ def test_trouble_costs_only_its_own_value(connect: Connect, bad: Said, why: str,
         assert why in str(seen.why_unknown(bad)) and "\x1b" not in str(seen.why_unknown(bad))
 
 
-def test_output_beyond_the_cap_is_marked(connect: Connect) -> None:
-    assert look(connect(), [Said("yes | head -c 5000")])[Said("yes | head -c 5000")] == "1000 and more"
+def test_output_beyond_the_cap_is_marked(rooted: Callable[[], SshNode]) -> None:
+    assert look(rooted(), [Said("yes | head -c 5000")])[Said("yes | head -c 5000")] == "1000 and more"
 
 
-def test_a_probe_cannot_fake_the_frames_of_others(connect: Connect) -> None:
+def test_a_probe_cannot_fake_the_frames_of_others(rooted: Callable[[], SshNode]) -> None:
     """A probe that prints the mark, as `set -x` or `env` may, keeps the others' values whole."""
     noisy = Said('echo "$b_mark"; echo "$b_mark 77 0"; echo "$b_mark 1"; set', timeout=0)
-    seen = look(connect(), [noisy, *FINE])
+    seen = look(rooted(), [noisy, *FINE])
     assert [seen.known(fact) for fact in FINE] == ["fine", "Linux\n"]
 
 
-def test_a_hanging_probe_is_felled_with_its_children(connect: Connect, shared: Path) -> None:
+def test_a_hanging_probe_is_felled_with_its_children(rooted: Callable[[], SshNode], shared: Path) -> None:
     pids = shared / "pids"
     probe = f"sleep 300 & echo $! >{pids}; (trap '' TERM; sleep 300) & echo $! >>{pids}; wait"
-    look(connect(), [Said(probe, timeout=1)])
+    look(rooted(), [Said(probe, timeout=1)])
     assert len(pids.read_text().split()) == 2 and running(pids) == []
 
 
-def test_a_probe_that_starts_anew_what_is_killed_is_felled_too(connect: Connect, shared: Path) -> None:
+def test_a_probe_that_starts_anew_what_is_killed_is_felled_too(
+    rooted: Callable[[], SshNode], shared: Path
+) -> None:
     pids = shared / "pids"
-    look(connect(), [Said(f"while :; do sleep 302 & echo $! >>{pids}; wait; done", timeout=1)])
+    look(rooted(), [Said(f"while :; do sleep 302 & echo $! >>{pids}; wait; done", timeout=1)])
     assert pids.exists() and running(pids) == []
 
 
-def test_equal_facts_are_read_once(connect: Connect, shared: Path) -> None:
+def test_equal_facts_are_read_once(rooted: Callable[[], SshNode], shared: Path) -> None:
     fact = Said(f"echo read >>{shared}/reads")
-    look(connect(), [fact, Said("echo"), fact])
+    look(rooted(), [fact, Said("echo"), fact])
     assert (shared / "reads").read_text() == "read\n"
 
 
-def test_a_broken_connection_leaves_no_probe_behind(connect: Connect, shared: Path) -> None:
+def test_a_broken_connection_leaves_no_probe_behind(rooted: Callable[[], SshNode], shared: Path) -> None:
     pids = shared / "pids"
-    node = connect()
+    node = rooted()
     threading.Timer(1, node.close).start()
     with pytest.raises(Unreachable):
         look(node, [Said(f"echo $$ >{pids}; sleep 301 & echo $! >>{pids}; wait", timeout=60)])
@@ -136,12 +150,39 @@ def test_a_broken_connection_leaves_no_probe_behind(connect: Connect, shared: Pa
     assert len(pids.read_text().split()) == 2 and running(pids) == []
 
 
-def test_a_look_leaves_no_process(connect: Connect, users: Users) -> None:
-    node = connect()
-    look(node, [Said("echo a"), Said("echo b"), Said("sleep 50", timeout=1)])
+def test_a_look_leaves_no_process(rooted: Callable[[], SshNode]) -> None:
+    node = rooted()
+    group = Said("read -r a b c d e group f </proc/self/stat; echo $group", timeout=0)  # the session's number
+    seen = look(node, [group, Said("echo a"), Said("echo b"), Said("sleep 50", timeout=1)])
     node.close()
     time.sleep(0.3)
     left = subprocess.run(
-        ["ps", "-o", "args=", "-u", users.plain], capture_output=True, text=True, check=False
+        ["ps", "-o", "args=", "-s", seen[group].strip()], capture_output=True, text=True, check=False
     )
-    assert [line for line in left.stdout.splitlines() if "sh -s" in line or "sleep 50" in line] == []
+    assert [line for line in left.stdout.splitlines() if "<defunct>" not in line] == []
+
+
+def test_without_root_nothing_is_read(connect: Connect, users: Users, shared: Path) -> None:
+    """Half of a host reads like a host on which nothing is to be done."""
+    probes = [Said(f"touch {shared}/read", timeout=0), Said(f"touch {shared}/read")]
+    for settings in ({}, {"become": True, "become_user": users.plain}):
+        with pytest.raises(Refused) as refused:
+            look(connect(users.free, **settings), probes)
+        assert str(refused.value) == "n1: not root there: set ansible_become: true (or log in as root)"
+    assert refused.value.exit_code == 4 and not list(shared.iterdir())
+
+
+def test_the_observer_is_told_the_host_s_name_once(connect: Connect, users: Users) -> None:
+    told: list[Event] = []
+
+    class Told:
+        def on(self, event: Event) -> None:
+            told.append(event)
+
+    host = Host("n1", {})
+    fleet = Fleet({"n1": host}, lambda _: connect(users.plain), SystemClock(), Told(), 1)
+    answers = fleet.look({"n1": FINE})
+    assert str(answers["n1"]).startswith("n1: not root there")
+    assert [event.error for event in told if isinstance(event, Looked)] == [
+        "not root there: set ansible_become: true (or log in as root)"
+    ]

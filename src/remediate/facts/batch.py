@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 from remediate.facts.base import Fact, Frame
 from remediate.node.shell import sh
 
+NOT_ROOT = "not root"
+"""What follows the nonce, instead of all frames, where the script does not run as root."""
+
 _NUMBERS = re.compile(r" (\d{1,4})(?: (\d{1,3}))?\n")
 
 

@@ -2,6 +2,17 @@
 # it with the probe's exit code. Standard input brings a newline a second from the controller for as long as it waits.
 # Forks: none for an inline probe, one for a guarded probe, one for the watcher of all of them.
 
+# Without root's rights probes see half of a host and call the rest absent: none of them is run. The effective user is
+# read from the kernel without a fork, 0.2 ms in dash, 0.7 in busybox [measured]; id(1) is asked only where that file says nothing.
+b_user=''
+[ ! -r /proc/self/status ] || while read -r b_name b_rest b_user b_rest; do
+    [ "$b_name" != Uid: ] || break
+done </proc/self/status
+if [ "${b_user:-$(id -u)}" != 0 ]; then
+    echo "$b_mark not root"
+    exit 0
+fi
+
 b_main=$$ b_watcher='' b_tick=''
 exec 3<&0
 trap 'b_tick=1' USR1
@@ -17,10 +28,11 @@ b_inline() {
 # b_guard NUMBER SECONDS PROBE: in a subshell that sees what the prelude set, and is felled when its time is over. It
 # runs in the background because `wait` alone is interrupted by a signal: a process that no signal ends (a dead disk,
 # a dead NFS server) then costs its own value only. timeout(1) would wait for it, and costs 2.3 ms instead of 0.3.
+# Its input is closed by word: bash stops doing so by itself after a loop with an input of its own [bash 5.2, measured].
 b_guard() {
     [ -n "$b_watcher" ] || b_hire
     echo "$b_mark $1"
-    (eval "$3") 3<&- &
+    (eval "$3") </dev/null 3<&- &
     b_pid=$! b_left=$2 b_tick=''
     while
         wait "$b_pid"

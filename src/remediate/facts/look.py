@@ -6,9 +6,9 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from remediate.errors import ChangeFailed
+from remediate.errors import ChangeFailed, Refused
 from remediate.facts.base import Fact, FactError, Frame, Seen, Unknown
-from remediate.facts.batch import compile_batch, split_frames
+from remediate.facts.batch import NOT_ROOT, compile_batch, split_frames
 from remediate.node.api import Node
 from remediate.node.display import shown
 
@@ -31,7 +31,7 @@ def look(node: Node, facts: Sequence[Fact[Any]]) -> Seen:
 
     Raises:
         Unreachable: no connection, or it broke.
-        Refused: sudo's password is missing or wrong.
+        Refused: not root there, or sudo's password is missing or wrong; no fact is trusted.
         ChangeFailed: the node answered nothing at all.
     """
     values: dict[Fact[Any], Any] = {}
@@ -51,6 +51,8 @@ def _ask(node: Node, facts: tuple[Fact[Any], ...]) -> dict[Fact[Any], Any]:
         node.follow(compile_batch(facts, nonce), lines.append, timeout=limit, keepalive=TICK)
     except ChangeFailed as error:
         trouble = error
+    if f"{nonce} {NOT_ROOT}" in lines:
+        raise Refused("not root there: set ansible_become: true", where=node.name, hint="or log in as root")
     frames, broken = split_frames("".join(f"{line}\n" for line in lines), nonce, facts)
     if trouble and not frames and broken is None:
         raise trouble

@@ -26,8 +26,9 @@ class LocalNode:
 
     name = "local"
 
-    def __init__(self, shell: str, folder: Path) -> None:
-        self._command, self._path = [*SHELLS[shell], "-s"], shell_path(shell, folder)
+    def __init__(self, shell: str, folder: Path, *before: str) -> None:
+        """Remember the shell, and the command that starts it where it is not started as it is."""
+        self._command, self._path = [*before, *SHELLS[shell], "-s"], shell_path(shell, folder)
         self.execs = 0
 
     def start(self, script: bytes) -> subprocess.Popen[bytes]:

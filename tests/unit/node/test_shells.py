@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from remediate.errors import Refused
 from remediate.facts.base import Fact, Frame
 from remediate.facts.look import look
 from remediate.node.login import envelope
@@ -70,6 +71,14 @@ def test_each_probe_is_alone_with_its_trouble(shell: str, tmp_path: Path) -> Non
     assert seen.why_unknown(ends) == "Said: its probe ended the shell"
     assert seen[syntax][0] == "" and seen[syntax][1] != 0
     assert node.execs == 2 and time.monotonic() - began < 5
+
+
+def test_without_root_no_probe_runs(shell: str, tmp_path: Path) -> None:
+    """In a user namespace that maps nobody, as any user without root's rights is seen by the shell."""
+    node, made = LocalNode(shell, tmp_path, "unshare", "--user"), tmp_path / "made"
+    with pytest.raises(Refused, match=r"^local: not root there: set ansible_become: true"):
+        look(node, [Said(f"touch {made}", timeout=0), Said(f"touch {made}")])
+    assert node.execs == 1 and not made.exists()
 
 
 def test_many_slow_probes_keep_their_own_time(shell: str, tmp_path: Path) -> None:
