@@ -87,6 +87,12 @@ class KnownKeysOnly(paramiko.MissingHostKeyPolicy):
         )
 
     def _unknown(self, what: str) -> Unreachable:
+        if self._known.unread:  # the key may be in there, so nobody is told to add one
+            return Unreachable(
+                f"whether its host key {what} is known cannot be told: {'; '.join(self._known.unread)}",
+                where=self._host,
+                hint="make it a file that you can read",
+            )
         files = self._known.files
         place = files[0] if files else "known_hosts"
         port = "" if self._port == SSH_PORT else f"-p {self._port} "

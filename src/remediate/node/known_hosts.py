@@ -50,10 +50,17 @@ class KnownKey:
 
 
 class KnownHosts:
-    """All known host keys of a run, read once."""
+    """All known host keys of a run, read once.
 
-    def __init__(self, keys: Iterable[KnownKey], files: Sequence[Path] = ()) -> None:
-        self.files = tuple(files)
+    Attributes:
+        files: where keys are looked for.
+        unread: the files that are there and cannot be read, each with the reason: what they hold is not known.
+    """
+
+    def __init__(
+        self, keys: Iterable[KnownKey], files: Sequence[Path] = (), unread: Sequence[str] = ()
+    ) -> None:
+        self.files, self.unread = tuple(files), tuple(unread)
         self._by_name: dict[str, list[KnownKey]] = {}
         self._patterns: list[KnownKey] = []
         for key in keys:
@@ -66,7 +73,16 @@ class KnownHosts:
     @classmethod
     def read(cls, files: Sequence[Path]) -> KnownHosts:
         """Read the files that exist; a line that cannot be read is no known key."""
-        return cls((key for file in files for key in _keys_of(file)), files)
+        keys: list[KnownKey] = []
+        unread: list[str] = []
+        for file in files:
+            try:
+                keys += _keys_of(file)
+            except FileNotFoundError:  # as in OpenSSH, a missing file knows no host
+                continue
+            except OSError as error:
+                unread.append(f"{file}: {error.strerror}")
+        return cls(keys, files, unread)
 
     def keys(self, host: str, port: int) -> tuple[KnownKey, ...]:
         """The keys of a host. As in OpenSSH a host on an unusual port may be listed with or without it."""
@@ -84,10 +100,7 @@ def fingerprint(key: bytes) -> str:
 
 
 def _keys_of(file: Path) -> Iterator[KnownKey]:
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # as in OpenSSH, a missing file knows no host
-        return
+    text = file.read_text(encoding="utf-8", errors="replace")
     for number, line in enumerate(text.splitlines(), 1):
         key = _key_of(line.split(), file, number)
         if key:

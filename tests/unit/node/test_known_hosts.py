@@ -5,8 +5,11 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import paramiko
 import pytest
 
+from remediate.errors import Unreachable
+from remediate.node.client import KnownKeysOnly
 from remediate.node.known_hosts import KnownHosts, fingerprint
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPNkIxxFvLMpKX1wfLVPNm2ZQ8JtRJ4L4bC5mWkbX9mH"
@@ -78,6 +81,16 @@ def test_files_that_are_missing_or_no_text_know_nobody(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(bytes(range(256)) * 9)
     known = KnownHosts.read([tmp_path / "none", tmp_path, tmp_path / "binary"])
     assert known.keys("n1", 22) == () and len(known.files) == 3
+
+
+def test_a_file_that_cannot_be_read_is_told_instead_of_advice_to_add_the_key(tmp_path: Path) -> None:
+    known = KnownHosts.read([tmp_path / "none", tmp_path])
+    assert known.unread == (f"{tmp_path}: Is a directory",)
+    policy = KnownKeysOnly(known, "n1", "10.0.0.7", 22)
+    with pytest.raises(Unreachable) as told:
+        policy.missing_host_key(paramiko.SSHClient(), "10.0.0.7", paramiko.RSAKey.generate(1024))
+    assert f"is known cannot be told: {tmp_path}: Is a directory" in str(told.value)
+    assert "ssh-keyscan" not in str(told.value)
 
 
 def test_a_fingerprint_is_ssh_keygen_s(tmp_path: Path) -> None:
