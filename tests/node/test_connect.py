@@ -243,6 +243,17 @@ def test_the_inventory_outranks_the_command_line(server: Sshd, users: Users) -> 
     node.close()
 
 
+def test_a_private_key_of_the_command_line_must_be_a_file(server: Sshd, tmp_path: Path) -> None:
+    """Unless nobody would be logged in with it, because the inventory's keys outrank it."""
+    own = server.settings("root")
+    silent = replace(own, private_key=None)
+    absent = Connector(ConnectOptions(private_key=tmp_path / "none", ssh_configs=()))
+    absent.check([own, own])
+    with pytest.raises(UsageProblem, match=rf"^--private-key {tmp_path}/none is no file \("):
+        absent.check([own, silent])
+    Connector(ConnectOptions(private_key=server.user_key, ssh_configs=())).check([silent])
+
+
 def test_ssh_config_says_what_the_inventory_does_not(server: Sshd, users: Users, home: Path) -> None:
     config = home / ".ssh" / "config"
     (home / ".ssh" / "more").write_text(f"Host other\n  Port 1\nHost db*\n  User {users.plain}\n")

@@ -60,6 +60,16 @@ class Connector:
         self._known: dict[tuple[Path, ...], KnownHosts] = {}
         self._jumps: dict[str, tuple[Link, fabric.Connection]] = {}
 
+    def check(self, hosts: Iterable[ConnectionSettings]) -> None:
+        """Refuse a `--private-key` that is no file, unless every host has a key of the inventory's.
+
+        Raises:
+            UsageProblem: nothing was contacted.
+        """
+        key = self._options.private_key
+        if key and not key.expanduser().is_file() and any(host.private_key is None for host in hosts):
+            raise UsageProblem(f"--private-key {key} is no file", hint="give the file of a private key")
+
     def connect(self, settings: ConnectionSettings) -> SshNode:
         """Connect to a host. Raises Unreachable: no connection, unknown or changed host key, or no key accepted."""
         node = self.node(settings)
