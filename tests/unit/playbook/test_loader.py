@@ -106,6 +106,7 @@ def test_the_source_tree_as_project_hides_nothing() -> None:
             "def f():\n    raise ValueError('x')\n\nf()\n",
             "greet.py:2: the task cannot be imported: ValueError: x",
         ),
+        ("import sys\n\nsys.exit(0)\n", "greet.py:3: the task cannot be imported: SystemExit: 0"),
         ("x = 1\n", "greet.py: a task file defines exactly one Task, this one defines 0"),
         (
             "from remediate.task.base import Task\nclass A(Task): ...\nclass B(Task): ...\n",
