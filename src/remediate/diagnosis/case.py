@@ -20,12 +20,14 @@ class Case:
     Attributes:
         live: flags of the running process by `EtcdHost.name`; no key where it does not run.
         filed: flags that the file says by `EtcdHost.name`; no key where it is not known.
+        removed: hosts whose member was removed; no part of `cluster`.
     """
 
     cluster: Cluster
     measured: Measurements
     live: Mapping[str, Flags]
     filed: Mapping[str, Flags]
+    removed: tuple[EtcdHost, ...] = ()
 
     @property
     def hosts(self) -> tuple[EtcdHost, ...]:

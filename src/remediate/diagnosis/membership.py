@@ -42,6 +42,19 @@ def member_down(case: Case) -> Iterator[Finding]:
             )
 
 
+def member_removed(case: Case) -> Iterator[Finding]:
+    """A host of the inventory whose member was removed: down for good, and nobody's loss."""
+    for host in case.removed:
+        yield case.found(
+            "member-removed",
+            Severity.WARNING,
+            "is not a member any more: its configuration names members of this cluster, the member list not it",
+            host=host,
+            remedy=remedies.REJOIN,
+            source="etcd runtime reconfiguration guide",
+        )
+
+
 def no_leader(case: Case) -> Iterator[Finding]:
     """Nobody who answers knows a leader, or a single member does not."""
     answering = [host for host in case.hosts if host.status]
@@ -149,6 +162,7 @@ RULES: tuple[Rule, ...] = (
     quorum_at_risk,
     no_leader,
     member_down,
+    member_removed,
     even_members,
     learner,
     slow_health,

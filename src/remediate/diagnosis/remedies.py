@@ -25,6 +25,7 @@ REPAIR: Final = (
     "look at its log and its disk; a member that is down may be repaired at any time "
     "(--allow-outage where the quorum is gone)"
 )
+REJOIN: Final = "wipe its data and add it again, or take it out of the inventory"
 NETWORK: Final = "a nearer or calmer network; where it stays as it is, timers that fit"
 NETWORK_ITSELF: Final = (
     "the timers already fit this network as well as timers can; "

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from remediate.diagnosis import config, database, disk, membership, network
 from remediate.diagnosis.case import Case, Flags, Rule
 from remediate.diagnosis.flags import filed_flags, live_flags
 from remediate.diagnosis.model import Finding, Severity
+from remediate.etcd.assemble import was_member
 from remediate.etcd.model import Cluster
 from remediate.measure.model import Measurements
 
@@ -30,6 +32,8 @@ def diagnose(
 ) -> tuple[Finding, ...]:
     """What is wrong with a cluster, worst first. Pure.
 
+    Of a host that is not a member any more nothing is judged but that: it counts for no quorum.
+
     Args:
         cluster: what one look says of its members.
         measured: what was measured; what is missing yields no finding, never a good one.
@@ -38,6 +42,8 @@ def diagnose(
     """
     live = {host.name: flags for host in cluster.hosts if (flags := live_flags(host)) is not None}
     filed = {host.name: flags for host in cluster.hosts if (flags := filed_flags(host)) is not None}
-    case = Case(cluster, measured, live, {**filed, **(expected_flags or {})})
+    removed = tuple(host for host in cluster.hosts if was_member(cluster, host))
+    members = replace(cluster, hosts=tuple(host for host in cluster.hosts if host not in removed))
+    case = Case(members, measured, live, {**filed, **(expected_flags or {})}, removed)
     findings = [finding for rule in RULES for finding in rule(case)]
     return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity)))

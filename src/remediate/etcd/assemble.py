@@ -152,7 +152,7 @@ def clusters(hosts: Iterable[EtcdHost]) -> tuple[Cluster, ...]:
 
     Instances that answer belong together by cluster ID (and by `remediate_cluster` where the inventory says it: two
     clusters that were made alike have one ID). One that is down goes where `remediate_cluster` says, else to the one
-    cluster whose member list names it, else it stands alone.
+    cluster whose member list names it, else to the one cluster that it was a member of, else it stands alone.
     """
     hosts = tuple(hosts)
     groups: dict[tuple[int, str], list[EtcdHost]] = {}
@@ -178,7 +178,17 @@ def _home(host: EtcdHost, answering: Mapping[tuple[int, str], Cluster]) -> tuple
     if wish:
         return next((key for key in answering if key[1] == wish), (0, wish))
     listed = [key for key, cluster in answering.items() if _lists(cluster, host)]
-    return listed[0] if len(listed) == 1 else (0, host.name)
+    homes = listed or [key for key, cluster in answering.items() if was_member(cluster, host)]
+    return homes[0] if len(homes) == 1 else (0, host.name)
+
+
+def was_member(cluster: Cluster, host: EtcdHost) -> bool:
+    """Whether a silent host was removed from a cluster: its configuration names peers, the member list not it."""
+    if host.status or _lists(cluster, host):
+        return False
+    words = _configured(host).get("initial-cluster", "").split(",")
+    named = {url for _, _, url in (word.partition("=") for word in words)}
+    return any(named & set(member.peer_urls) for member in cluster.members)
 
 
 def _lists(cluster: Cluster, host: EtcdHost) -> bool:

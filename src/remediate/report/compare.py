@@ -215,7 +215,9 @@ _UNJUDGED: Final = frozenset({"unclear-fsync"})
 """It tells of the measurement, not of the cluster; slow-fsync then says that it cannot tell."""
 
 _NEEDS_NETWORK: Final = frozenset({"slow-network", "bad-timers"})
-_SHOWN_BY_SILENCE: Final = frozenset({"member-down", "no-leader", "quorum-at-risk", "stray-manifest"})
+_SHOWN_BY_SILENCE: Final = frozenset(
+    {"member-down", "no-leader", "quorum-at-risk", "stray-manifest", "member-removed"}
+)
 """Findings that a member which does not answer cannot hide."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from remediate.etcd.assemble import assemble, clusters, etcd_facts, gate_facts
+from remediate.etcd.assemble import assemble, clusters, etcd_facts, gate_facts, was_member
 from remediate.etcd.model import (
     DataDisk,
     EtcdHost,
@@ -225,6 +225,30 @@ def test_a_member_that_nobody_names_stands_alone() -> None:
         "c1": ["n1"],
         "n3/etcd-events": ["n3/etcd-events"],
     }
+
+
+def removed(name: str, *peers: int) -> EtcdHost:
+    named = "".join(f"n{number}=https://10.0.0.{number}:2380," for number in peers)
+    own = "https://10.0.0.5:2380"
+    text = f"- --initial-advertise-peer-urls={own}\n- --initial-cluster={named}{name}={own}\n"
+    return down(name, manifest=text)
+
+
+def test_a_host_whose_member_was_removed_goes_where_its_peers_are() -> None:
+    live = up("n1", 1)
+    assert grouped([live, removed("n5", 1, 2)]) == {"c1": ["n1", "n5"]}
+    assert grouped([live, removed("n5", 7)]) == {"c1": ["n1"], "n5": ["n5"]}
+    assert grouped([live, removed("n5")]) == {"c1": ["n1"], "n5": ["n5"]}
+    assert grouped([live, up("m1", 1, 0xC2), removed("n5", 1)]) == {"c1": ["n1"], "c2": ["m1"], "n5": ["n5"]}
+    assert grouped([removed("n5", 1)]) == {"n5": ["n5"]}
+
+
+def test_who_was_a_member_once() -> None:
+    (cluster,) = clusters([up("n1", 1), down("n3")])
+    assert was_member(cluster, removed("n5", 1))
+    assert not was_member(cluster, replace(removed("n5", 1), status=status(5)))
+    listed = "- --initial-advertise-peer-urls=https://10.0.0.3:2380\n- --initial-cluster=n1=https://10.0.0.1:2380\n"
+    assert not was_member(cluster, down("n3", manifest=listed))
 
 
 def test_a_member_that_two_clusters_name_stands_alone() -> None:
