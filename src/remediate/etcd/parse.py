@@ -17,7 +17,6 @@ from remediate.node.display import shown
 
 Json = Mapping[str, Any]
 
-_ALARM_KINDS = {1: "NOSPACE", 2: "CORRUPT"}
 _ALARM_TEXT = re.compile(r"memberID:(\d+)\s+alarm:(\w+)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
 _MILLISECONDS = {"h": 3.6e6, "m": 6e4, "s": 1e3, "ms": 1.0, "us": 1e-3, "µs": 1e-3, "ns": 1e-6}
@@ -154,18 +153,6 @@ def _member(row: Json) -> Member:
         client_urls=tuple(row.get("clientURLs", ())),
         is_learner=bool(row.get("isLearner", False)),
     )
-
-
-def parse_alarms(text: str) -> tuple[Alarm, ...]:
-    """`alarm list`; raises ParseError."""
-    value = load(text)
-    if not isinstance(value, dict):
-        raise ParseError(f"no alarm list in «{shown(text, 120)}»")
-    return tuple(Alarm(_int(row, "memberID"), _kind(row.get("alarm", 0))) for row in value.get("alarms", ()))
-
-
-def _kind(value: int | str) -> str:
-    return value if isinstance(value, str) else _ALARM_KINDS.get(value, f"alarm {value}")
 
 
 def parse_health(text: str) -> Health:

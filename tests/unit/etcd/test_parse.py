@@ -10,7 +10,6 @@ from remediate.etcd.model import Alarm
 from remediate.etcd.parse import (
     ParseError,
     duration_ms,
-    parse_alarms,
     parse_health,
     parse_key,
     parse_members,
@@ -53,13 +52,9 @@ def test_no_leader_is_zero(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_alarms_as_the_status_and_as_the_list_tell_them(version: str) -> None:
+def test_alarms_as_the_status_tells_them(version: str) -> None:
     alarm = Alarm(10276657743932975437, "NOSPACE")
     assert parse_status(read(version, "status-nospace.json")).alarms == (alarm,)
-    assert parse_alarms(read(version, "alarms-nospace.json")) == (alarm,)
-    assert parse_alarms(read(version, "gateway-alarms-nospace.json")) == (alarm,)
-    assert parse_alarms(read(version, "alarms-none.json")) == ()
-    assert parse_alarms(read(version, "gateway-alarms-none.json")) == ()
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -12,7 +12,6 @@ from remediate.facts.base import FactError, Frame
 from remediate.facts.disk import DataDisks
 from remediate.facts.etcd import CompactKey, CompactRevKey, EtcdAnswer, EtcdApi, EtcdProcesses
 from remediate.facts.threads import ProcessThreads
-from remediate.facts.version import ServerVersion
 
 DATA = Path(__file__).parents[2] / "data" / "etcd" / "probes"
 VERSIONS = {"3.4": "3.4.23", "3.5": "3.5.16"}
@@ -230,21 +229,3 @@ def test_a_disk_with_its_scheduler() -> None:
         True,
     )
     assert (disk.size, disk.free) == (409600, 245760)
-
-
-@pytest.mark.parametrize(
-    ("out", "version"),
-    [
-        ("etcd Version: 3.5.16\nGit SHA: x\n", "3.5.16"),
-        ("  containers:\n  - image: registry.k8s.io/etcd:3.5.16-0\n", "3.5.16"),
-        ('"image": "quay.io/coreos/etcd:v3.4.23"\n', "3.4.23"),
-        ("    image: a/etcd:3.5.1-0\netcd Version: 3.4.23\n", "3.4.23"),
-    ],
-)
-def test_versions(out: str, version: str) -> None:
-    assert ServerVersion().parse(Frame(out)) == version
-
-
-def test_no_version() -> None:
-    with pytest.raises(FactError, match="version of etcd is not known"):
-        ServerVersion().parse(Frame("image: registry/kube-apiserver:v1.30.1\n"))
