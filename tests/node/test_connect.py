@@ -41,7 +41,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_unknown_host_key_stops_before_authentication(connect: Connect, server: Sshd, home: Path) -> None:
     own = home / ".ssh" / "known_hosts"
-    before = server.log
     hint = rf"compare it on the machine itself, then: ssh-keyscan -p {server.port} 127.0.0.1 >> {own}"
     with pytest.raises(
         Unreachable, match=r"^n1: its host key ssh-ed25519 SHA256:\S{43} is not known \(" + hint
@@ -252,6 +251,26 @@ def test_a_private_key_of_the_command_line_must_be_a_file(server: Sshd, tmp_path
     with pytest.raises(UsageProblem, match=rf"^--private-key {tmp_path}/none is no file \("):
         absent.check([own, silent])
     Connector(ConnectOptions(private_key=server.user_key, ssh_configs=())).check([silent])
+
+
+def test_the_run_refuses_a_private_key_that_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "play.yml").write_text(
+        "- hosts: all\n  tasks:\n    - sysctl: {settings: {vm.swappiness: 7}}\n"
+    )
+    (tmp_path / "hosts.yml").write_text(
+        f"all: {{hosts: {{n1: {{ansible_host: 127.0.0.1, ansible_port: {free_port()}}}}}}}\n"
+    )
+    before = server.log
+    command = [sys.executable, "-m", "remediate", "run", "play.yml", "-i", "hosts.yml", "--check"]
+    done = subprocess.run(
+        [*command, "--private-key", "none"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2 and "--private-key none is no file" in done.stderr
 
 
 def test_ssh_config_says_what_the_inventory_does_not(server: Sshd, users: Users, home: Path) -> None:
