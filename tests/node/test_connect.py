@@ -41,6 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_unknown_host_key_stops_before_authentication(connect: Connect, server: Sshd, home: Path) -> None:
     own = home / ".ssh" / "known_hosts"
+    before = server.log
     hint = rf"compare it on the machine itself, then: ssh-keyscan -p {server.port} 127.0.0.1 >> {own}"
     with pytest.raises(
         Unreachable, match=r"^n1: its host key ssh-ed25519 SHA256:\S{43} is not known \(" + hint
@@ -260,7 +261,6 @@ def test_the_run_refuses_a_private_key_that_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text(
         f"all: {{hosts: {{n1: {{ansible_host: 127.0.0.1, ansible_port: {free_port()}}}}}}}\n"
     )
-    before = server.log
     command = [sys.executable, "-m", "remediate", "run", "play.yml", "-i", "hosts.yml", "--check"]
     done = subprocess.run(
         [*command, "--private-key", "none"],
