@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from remediate.inventory import Host
 from remediate.node.clock import SystemClock
 from remediate.node.ssh import SshNode
 from tests.node.conftest import Users
+from tests.node.sshd import Sshd
 
 Connect = Callable[..., SshNode]
 
@@ -186,3 +188,21 @@ def test_the_observer_is_told_the_host_s_name_once(connect: Connect, users: User
     assert [event.error for event in told if isinstance(event, Looked)] == [
         "not root there: set ansible_become: true (or log in as root)"
     ]
+
+
+def test_a_diagnosis_without_root_finds_nothing(server: Sshd, users: Users, tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(
+        f"etcd: {{hosts: {{n1: }}, vars: {{ansible_host: 127.0.0.1, ansible_port: {server.port},\n"
+        f"  ansible_user: {users.plain}, ansible_ssh_private_key_file: {server.user_key},\n"
+        f"  ansible_ssh_common_args: -o UserKnownHostsFile={server.known}}}}}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "remediate", "diagnose", "-i", inventory],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 4 and "not root there: set ansible_become: true" in done.stdout, done.stderr
+    assert "CRITICAL" not in done.stdout and "Cluster" not in done.stdout

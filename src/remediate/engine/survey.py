@@ -10,7 +10,7 @@ from remediate.engine.events import Found, Measuring, Note, Observer
 from remediate.engine.look import Look
 from remediate.engine.setup import Options
 from remediate.engine.world import Fleet, World
-from remediate.errors import RemediateError
+from remediate.errors import Refused, RemediateError
 from remediate.etcd.assemble import gate_facts
 from remediate.etcd.model import Cluster, EtcdHost
 from remediate.measure.campaign import MeasureOptions, measure
@@ -30,7 +30,7 @@ def survey(
     measured: bool,
 ) -> tuple[Look, ...]:
     """One look at every cluster: measured side by side where asked, diagnosed, and told to the observer."""
-    clusters = {cluster.name: cluster for cluster in world.clusters()}
+    clusters = {cluster.name: cluster for cluster in world.clusters() if not _refused(world, cluster)}
 
     def one(name: str) -> Look:
         cluster = clusters[name]
@@ -43,6 +43,11 @@ def survey(
         world.measured[look.cluster.name] = look.measured
         observer.on(Found(look.cluster.name, look.findings))
     return looks
+
+
+def _refused(world: World, cluster: Cluster) -> bool:
+    """No host of it let itself be read: all that is known are names of the inventory, and no word on etcd is true."""
+    return all(isinstance(world.error(host.host), Refused) for host in cluster.hosts)
 
 
 def _told(cluster: Cluster, answer: Look | RemediateError, observer: Observer) -> Look:
