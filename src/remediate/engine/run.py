@@ -19,7 +19,7 @@ from remediate.engine.setup import Options, Stage, prepare
 from remediate.engine.tools import Tools
 from remediate.engine.world import Fleet, World
 from remediate.errors import Refused, RemediateError
-from remediate.etcd.assemble import etcd_facts
+from remediate.etcd.assemble import etcd_facts, was_member
 from remediate.facts.base import Fact
 from remediate.inventory import Inventory
 from remediate.playbook import Playbook
@@ -235,6 +235,12 @@ class Run:
         if place is None:
             return
         cluster, member = place
+        if was_member(cluster, member):
+            raise Refused(
+                "it is not a member any more",
+                where=host,
+                hint="wipe and add it again, or take it out of the inventory",
+            )
         now = gates.moment(cluster)
         start = (
             gates.Moment(now.term, 0) if now else None
