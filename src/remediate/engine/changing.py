@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from remediate.engine.events import ChangeEnded, ChangeStarted, Note, Undoing
 from remediate.engine.fold import Phase
 from remediate.engine.gatekeeper import Gatekeeper
-from remediate.engine.gates import refusals
+from remediate.engine.gates import LOST, refusals
 from remediate.engine.ledger import Ledger
 from remediate.engine.plan import Intent, pending
 from remediate.engine.result import GateResult
@@ -227,7 +227,9 @@ def outage_hint(gate: GateResult) -> str:
     """
     names = {check.name for check in gate.checks if not check.passed}
     by_option = {"quorum without this member", "member answers", "a leader", "stable term"}
-    lost = names & {"member answers", "a leader"} or any(c.detail.startswith("0 of 1") for c in gate.checks)
+    lost = names & {"member answers", "a leader"} or any(
+        check.detail.startswith("0 of 1 ") or LOST in check.detail for check in gate.checks
+    )
     if names and names <= by_option and lost:
         return "--allow-outage permits it, and says so in the result"
     return "look at the other members first: `remediate diagnose`" if names <= by_option else ""

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from remediate.etcd.model import Cluster, EtcdHost, quorum
 
+LOST = "the quorum is lost already"
+"""Said where stopping a member takes nothing away that is not gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -128,6 +131,8 @@ def _before(
         yield Check("quorum without this member", True, "a learner does not count for the quorum")
     else:
         detail = f"{len(others)} of {count} voters healthy and caught up without it, {quorum(count)} needed"
+        if len(healthy_voters(cluster, 0)) < quorum(count):
+            detail += f"; {LOST}"
         enough = count > 0 and len(others) >= quorum(count)
         yield Check(
             "quorum without this member", enough or allow_outage, _allowed(detail, enough, allow_outage)
